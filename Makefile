@@ -16,8 +16,9 @@ BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model 
 # llama-cpp-python is compiled here; use every core for it.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-# By files: what one makes once for its tests is made by one worker.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# By files: what one makes once for its tests is made by one worker. In their order: those of few tests and much time
+# would else come last, when one worker has nothing more to do.
+PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --dist loadfile
 # What fails beside other tests is shown, and tried once more alone: it must pass then.
 AGAIN := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not nightly"
 
@@ -34,7 +35,7 @@ test: .make/test
 	$(BRING_FIRST_MODEL)
 ifeq ($(strip $(ARGS)),)
 	$(MAKE) --no-print-directory lint
-	$(PYTEST) --cov --cov-report= --cov-fail-under=0 -m "not browser and not nightly" || $(AGAIN)
+	$(PYTEST) --cov --cov-report= --cov-fail-under=0 --ignore=tests/browser -m "not nightly" || $(AGAIN)
 	$(BIN)/coverage report
 	$(PYTEST) tests/browser -m "not nightly" || $(AGAIN) tests/browser
 else

@@ -1,10 +1,11 @@
 """Write docs/reports/smollm2-135m.md: what quantising a small model costs, measured as anybody can.
 
-    python docs/make_quantization_report.py --data DATA        DATA: a folder with mmlu, as its authors publish it
-    python docs/make_quantization_report.py --found FILE       from the JSON of an evaluation that ran before
+    python docs/make_quantization_report.py --data DATA              DATA: a folder with mmlu, ceval and gsm8k, as their
+                                                                     authors publish them
+    python docs/make_quantization_report.py --found FILE --found FILE     from the JSON of evaluations that ran before
 
-Asks SmolLM2-135M-Instruct as a PyTorch checkpoint and three GGUF files of it, by one ``llm-cooperation evaluate``
-(interrupted, it goes on with ``--resume RUN``). Speeds are left out: they depend on what else runs on the machine.
+Asks SmolLM2-135M-Instruct as a PyTorch checkpoint and three GGUF files of it, by two ``llm-cooperation evaluate``
+(interrupted, each goes on with ``--resume RUN``). Speeds are left out: they depend on what else runs on the machine.
 """
 
 from __future__ import annotations
@@ -40,84 +41,112 @@ SUBJECTS = (
     "high_school_mathematics",
     "jurisprudence",
 )
+# Those of C-Eval whose examples fit into the model's context.
+CHINESE_SUBJECTS = (
+    "business_administration",
+    "electrical_engineer",
+    "high_school_chemistry",
+    "marxism",
+    "middle_school_geography",
+)
 LIMIT, MAX_TOKENS, SHOWN = 20, 48, 12
-SOURCES = {"prompts": "own prompts", "mmlu": "MMLU"}
+SOURCES = {"prompts": "own prompts", "mmlu": "MMLU", "ceval-valid": "C-Eval", "gsm8k": "GSM8K"}
 COLOURS = ("#4a7de8", "#136a57", "#a08f2b", "#b3540c")
 
 
-def command(data: str, output: str) -> list[str]:
-    """The one command that measures everything."""
+def commands(data: str, outputs: Sequence[str]) -> list[list[str]]:
+    """The two commands that measure everything: own prompts and MMLU, then C-Eval and GSM8K."""
     models = [part for model in MODELS for part in ("--model", model)]
-    return [
-        *("evaluate", "--title", "SmolLM2-135M-Instruct, quantised", "--set", str(PROMPTS.relative_to(Path.cwd()))),
+    title = "SmolLM2-135M-Instruct, quantised"
+    own = [
+        *("evaluate", "--title", title, "--set", str(PROMPTS.relative_to(Path.cwd()))),
         *("--task", "mmlu", "--data", data, "--subjects", ",".join(SUBJECTS), "--limit", str(LIMIT)),
         *models,
-        *("--reference", REFERENCE, "--max-tokens", str(MAX_TOKENS), "--output", output),
+        *("--reference", REFERENCE, "--max-tokens", str(MAX_TOKENS), "--output", outputs[0]),
     ]
+    subjects = ",".join(f"ceval/{subject}" for subject in CHINESE_SUBJECTS)
+    others = [
+        *("evaluate", "--title", f"{title}: C-Eval and GSM8K"),
+        *("--task", "ceval,gsm8k", "--data", data, "--subjects", subjects, "--limit", str(LIMIT)),
+        *models,
+        *("--output", outputs[1]),
+    ]
+    return [own, others]
 
 
-def measured(data: str) -> dict[str, Any]:
-    """Run it; takes some minutes for each model."""
+def measured(data: str) -> list[dict[str, Any]]:
+    """Run them; takes some minutes for each model."""
     with tempfile.TemporaryDirectory() as folder:
-        output = f"{folder}/found.json"
-        subprocess.run([sys.executable, "-m", "multi_llm_comparator.cli", *command(data, output)], check=True)
-        found: dict[str, Any] = json.loads(Path(output).read_text(encoding="utf-8"))
-        return found
+        outputs = [f"{folder}/own.json", f"{folder}/others.json"]
+        for words in commands(data, outputs):
+            subprocess.run([sys.executable, "-m", "multi_llm_comparator.cli", *words], check=True)
+        return [json.loads(Path(output).read_text(encoding="utf-8")) for output in outputs]
 
 
-def report(found: Mapping[str, Any]) -> str:
-    names = {subject["id"]: subject["label"] for subject in found["spec"]["subjects"]}
-    sources = list(dict.fromkeys(item["source"] for item in found["items"]))
+def report(founds: Sequence[Mapping[str, Any]]) -> str:
+    own = founds[0]
+    names = {subject["id"]: subject["label"] for subject in own["spec"]["subjects"]}
+    counts = Counter(item["source"] for found in founds for item in found["items"])
+    assert set(counts) <= set(SOURCES), counts
     lines = [
         "# What quantising SmolLM2-135M-Instruct costs",
         "",
         "Four forms of one model of 135 million parameters: the checkpoint (bfloat16) and GGUF files of type Q8_0, "
         "Q4_1 and Q4_0. All are made from the Q4_1 file: its distance from the checkpoint is that of two programs, and",
         "the others' is what quantising once more costs. Asked were",
-        f"[{len(found['spec']['prompts']['rows'])} prompts](hundred-prompts.csv) of ten kinds, answered greedily, and "
-        f"{sum(item['source'] == 'mmlu' for item in found['items'])} questions of MMLU, five-shot, scored by the",
-        "probabilities of their choices. Written by `docs/make_quantization_report.py`, which runs one command:",
+        f"[{len(own['spec']['prompts']['rows'])} prompts](hundred-prompts.csv) of ten kinds, answered greedily, and "
+        f"{_asked(counts)}: choices scored by their",
+        "probabilities, sums of GSM8K by what was written behind `####`. Written by "
+        "`docs/make_quantization_report.py`, which runs",
         "",
         "```text",
-        f"llm-cooperation {' '.join(_shown(part) for part in command('DATA', 'report.html'))}",
+        *(_as_typed(words) for words in commands("DATA", ["own.json", "others.json"])[: len(founds)]),
         "```",
         "",
         "## Verdict",
         "",
-        *(f"- {one_line(sentence)}" for sentence in found["sentences"]),
+        *(f"- {one_line(sentence)}" for found in founds for sentence in found["sentences"]),
         "",
         f"![Scores with their 95% intervals]({PICTURE.name})",
         "",
         "## Results",
         "",
-        *table(*_results(found, names)),
+        *table(*_results(founds, names)),
         "",
         "Speeds are not told: the machine had other work. Memory is what the model's process held.",
         "",
         "## By kind of prompt",
         "",
-        *table(*_by_tag(found, names)),
+        *table(*_by_tag(own, names)),
         "",
-        f"## Where they disagree ({len(_disagreements(found))} of {len(found['items'])})",
+        f"## Where they disagree ({sum(len(_disagreements(one)) for one in founds)} of {counts.total()})",
         "",
         f"The first {SHOWN} of the own prompts; + right, - wrong.",
         "",
-        *table(*_examples(found, names)),
+        *table(*_examples(own, names)),
         "",
     ]
-    assert set(sources) <= set(SOURCES), sources
     return "\n".join(lines)
+
+
+def _asked(counts: Mapping[str, int]) -> str:
+    told = [f"{n} questions of {SOURCES[source]}" for source, n in counts.items() if source != "prompts"]
+    return f"{', '.join(told[:-1])} and {told[-1]}, all five-shot" if len(told) > 1 else f"{told[0]}, five-shot"
+
+
+def _as_typed(words: Sequence[str]) -> str:
+    return f"llm-cooperation {' '.join(map(_shown, words))}"
 
 
 def _shown(part: str) -> str:
     return f'"{part}"' if " " in part else part
 
 
-def _results(found: Mapping[str, Any], names: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
-    costs = {cost["subject"]: cost for cost in found["results"]["costs"]}
-    apart = {one["subject"]: one for one in found["divergences"]}
+def _results(founds: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
+    costs = {cost["subject"]: cost for cost in founds[0]["results"]["costs"]}
+    apart = {one["subject"]: one for one in founds[0]["divergences"]}
     rows = []
-    for one in found["results"]["subjects"]:
+    for one in (one for found in founds for one in found["results"]["subjects"]):
         known, far = one["interval"], apart.get(one["subject"])
         is_own = one["source"] == "prompts"
         rows.append(
@@ -178,12 +207,12 @@ def _examples(found: Mapping[str, Any], names: Mapping[str, str]) -> tuple[list[
     return ["Prompt", "Expected", *names.values()], rows
 
 
-def picture(found: Mapping[str, Any]) -> str:
+def picture(founds: Sequence[Mapping[str, Any]]) -> str:
     """Scores and intervals as SVG: a line for each model in each source."""
-    subjects = found["spec"]["subjects"]
+    subjects = founds[0]["spec"]["subjects"]
     order = [subject["id"] for subject in subjects]
     names = {subject["id"]: subject["label"] for subject in subjects}
-    rows = [one for one in found["results"]["subjects"] if one["interval"]]
+    rows = [one for found in founds for one in found["results"]["subjects"] if one["interval"]]
     height = 40 + 26 * len(rows)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}" font-family="system-ui, sans-serif" '
@@ -205,14 +234,15 @@ def picture(found: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with mmlu/data/dev and mmlu/data/test")
-    parser.add_argument("--found", type=Path, help="JSON that an evaluation was written to")
+    parser.add_argument("--data", help="folder with mmlu, ceval and gsm8k")
+    parser.add_argument("--found", type=Path, action="append", help="JSON that an evaluation was written to, in order")
     chosen = parser.parse_args(arguments)
     if not (chosen.data or chosen.found):
         parser.error("give --data or --found")
-    found = json.loads(chosen.found.read_text(encoding="utf-8")) if chosen.found else measured(chosen.data)
-    PICTURE.write_text(picture(found), encoding="utf-8")
-    PAGE.write_text(report(found), encoding="utf-8")
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in chosen.found or ()]
+    founds = read or measured(chosen.data)
+    PICTURE.write_text(picture(founds), encoding="utf-8")
+    PAGE.write_text(report(founds), encoding="utf-8")
     print(f"written: {PAGE}, {PICTURE}")
 
 

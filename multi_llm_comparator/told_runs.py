@@ -9,17 +9,14 @@ from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.run_files import RunFiles
 from multi_llm_comparator.runs.live import LiveRun, Measured
 from multi_llm_comparator.runs.registry import RunRegistry
-from multi_llm_comparator.services.mlflow_feed import MAX_DATA_BYTES, MlflowFeed, ToldRun
-from multi_llm_comparator.tracking.mlflow_log import local_uri
-
-LOCAL = "local"
+from multi_llm_comparator.services.mlflow_feed import MAX_DATA_BYTES, MlflowFeed, ToldRun, feed_for
 
 
 def feed_of(settings: Settings, runs: RunRegistry) -> MlflowFeed | None:
     """What tells MLflow of all runs with figures from now on; None if the settings name no place."""
-    if not settings.mlflow_uri:
+    feed = feed_for(settings)
+    if feed is None:
         return None
-    feed = MlflowFeed(local_uri(settings.home) if settings.mlflow_uri == LOCAL else settings.mlflow_uri)
 
     async def tell(run: LiveRun) -> None:
         if isinstance(run, Measured):

@@ -3,15 +3,17 @@ from __future__ import annotations
 import gc
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings as hypothesis_settings
 
 from multi_llm_comparator.core import settings
 from multi_llm_comparator.tracking.store import Store
 from tests.support.quick_schema import make_databases_quickly
+from tests.support.warm_python import start_warm_children
 from tests.support.warm_start import can_start_warm, start_warm_processes
 
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
@@ -22,6 +24,35 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
+
+
+# Functions whose lines were counted once.
+_counted: set[str] = set()
+
+
+def is_counted(item: pytest.Item) -> bool:
+    """Whether lines are counted while this test runs, where they are counted at all.
+
+    Before Python 3.12 that makes everything slower, libraries too. The same function with other values, a hundred
+    examples of a property and what loads models add time, and next to no line.
+    """
+    name = item.nodeid.partition("[")[0]
+    is_first = name not in _counted
+    _counted.add(name)
+    is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return is_first and not is_property and item.get_closest_marker("slow") is None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    counting = Coverage.current()
+    if counting is None or is_counted(item):
+        return (yield)
+    counting.stop()
+    try:
+        return (yield)
+    finally:
+        counting.start()
 
 
 def pytest_collection_finish() -> None:
@@ -55,6 +86,7 @@ def quick_starts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     make_databases_quickly(monkeypatch)
     if can_start_warm():
         start_warm_processes(monkeypatch)
+        start_warm_children(monkeypatch)
 
 
 @pytest.fixture

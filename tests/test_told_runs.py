@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
+from multi_llm_comparator.evaluation.statistics.intervals import wilson
 from multi_llm_comparator.services.mlflow_feed import MAX_WAITING, MlflowFeed, ToldRun
 from multi_llm_comparator.told_runs import feed_of
 from multi_llm_comparator.tracking.mlflow_log import local_uri
 from multi_llm_comparator.tracking.store import Store
+from tests.evaluation.measuring.making import evaluation, no_tasks, prompt_set
+from tests.plans.test_plan_run import ByTarget
 from tests.support.made_runs import MadeRuns
 
 
@@ -57,6 +62,26 @@ async def test_a_comparison_is_told_with_its_speeds_and_once_only_though_it_goes
     assert [file.path for file in client.list_artifacts(told.info.run_id)] == ["run.json"]
     (plan,) = client.search_runs([experiments["plan"]])
     assert plan.data.metrics["wall_s"] >= 0
+
+
+@pytest.mark.slow
+async def test_an_evaluation_is_told_with_its_scores_and_their_intervals(made: MadeRuns, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    feed = feed_of(Settings(home=tmp_path, mlflow_uri="local"), made.runs)
+    assert feed is not None
+    evaluations = EvaluationRegistry(made.runs, Sources(ByTarget(small="7", large="568")), no_tasks)
+    prompts = prompt_set(*((f"{n} + 7 - {n}", "7") for n in range(20)), compare="numeric")
+    run = await evaluations.start(evaluation(prompts, "small", "large", title="Sums"))
+    await run.wait()
+    await all_told(feed, made)
+    assert feed.problem is None
+    client = MlflowClient(tracking_uri=local_uri(tmp_path))
+    (told,) = client.search_runs([found.experiment_id for found in client.search_experiments()])
+    assert (told.info.run_name, told.data.tags["workbench_run"]) == ("Sums", run.id)
+    figures = {name: value for name, value in told.data.metrics.items() if name.startswith("prompts/small")}
+    assert sorted(figures.values()) == pytest.approx(sorted((1.0, *wilson(20, 20))))
+    assert [file.path for file in client.list_artifacts(told.info.run_id)] == ["run.json"]
 
 
 @pytest.mark.slow

@@ -13,11 +13,13 @@ from rich.text import Text
 from multi_llm_comparator.cli.answering import running
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.display import show_while
-from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
+from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions
+from multi_llm_comparator.headless import finder, local_names
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, make_spec
@@ -126,6 +128,22 @@ async def start_opencompass(work: Services, options: dict[str, Any], as_json: bo
     title = f"OpenCompass · {wanted.model} · {', '.join(wanted.datasets)}"[:MAX_TITLE_CHARS]
     await work.jobs.open(find=False)
     spec = make_spec({"kind": "opencompass", "title": title, "options": wanted.model_dump(mode="json")})
+    run = await work.jobs.start(spec)
+    messages.print(f"job {run.id}")
+    return await _followed(run, as_json)
+
+
+async def start_lm_eval(work: Services, model: str, options: dict[str, Any], as_json: bool = False) -> bool:
+    """Put tasks of lm-eval on a model into the queue, and show how far it is. Ctrl+C leaves it at work."""
+    from multi_llm_comparator.evaluation.lm_eval_job import lm_eval_spec
+
+    found = finder(work.models)(model)
+    known = work.models.find(found) if found else None
+    if known is None:
+        near = did_you_mean(model, local_names(work.models))
+        raise ModelNotFoundError(f"{model!r} is no model of this machine, nor its folder or file{near}")
+    spec = lm_eval_spec(known, **options)
+    await work.jobs.open(find=False)
     run = await work.jobs.start(spec)
     messages.print(f"job {run.id}")
     return await _followed(run, as_json)

@@ -42,6 +42,23 @@ def resume(run_id: RunId, as_json: JsonOption = False) -> None:
     _do("resume_job", run_id, as_json)
 
 
+@jobs_commands.command("lm-eval")
+def lm_eval(
+    model: Annotated[str, typer.Option(help="A model of this machine, or its folder or file.")],
+    task: Annotated[list[str], typer.Option(help="A task or group of lm-eval; once for each.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Items of each task.")] = None,
+    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples; as each task has them.")] = None,
+    chat: Annotated[bool, typer.Option(help="Put prompts into the model's chat template.")] = False,
+    n_ctx: Annotated[int, typer.Option(min=64, help="Longer prompts lose their beginning.")] = 2048,
+    tasks_folder: Annotated[Path | None, typer.Option(help="Folder with further task files.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run any task of lm-evaluation-harness on a model, as a job. Ctrl+C leaves it at work."""
+    folder = str(tasks_folder.resolve()) if tasks_folder else None
+    options = {"tasks": task, "limit": limit, "shots": shots, "chat": chat, "n_ctx": n_ctx, "include_path": folder}
+    _do("start_lm_eval", model, options, as_json, scans=True)
+
+
 @jobs_commands.command()
 def opencompass(
     model: Annotated[str, typer.Option("--model", "-m", help="A model, group or plan:NAME of the API.")],
@@ -67,8 +84,8 @@ def opencompass(
     _do("start_opencompass", options, as_json)
 
 
-def _do(name: str, *given: Any) -> None:
+def _do(name: str, *given: Any, scans: bool = False) -> None:
     from multi_llm_comparator.cli import jobs, planning
 
     work = getattr(jobs, name)
-    run(planning.without_models(lambda services: work(services, *given)))
+    run(planning.without_models(lambda services: work(services, *given), scans=scans))

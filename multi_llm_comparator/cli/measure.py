@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ from rich.table import Table
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.display import follow
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
-from multi_llm_comparator.cli.planning import Manner, config_of, working
+from multi_llm_comparator.cli.planning import Manner, config_of, unasked, working
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATION
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
@@ -22,13 +24,16 @@ from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.evaluation.measuring.export import export_evaluation
+from multi_llm_comparator.evaluation.measuring.outlook import items_asked, outlook_lines
 from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import (
     JUDGE_MODES,
+    MAX_RUBRIC_CHARS,
     SUBJECT_IDS,
+    USUAL_RUBRIC,
     Cluster,
     EvaluationSpec,
     JudgeMode,
@@ -38,21 +43,15 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     checked_spec,
     crossed,
 )
-from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
-from multi_llm_comparator.evaluation.prompt_set_files import (
-    FILE_FORMATS,
-    MAX_FILE_BYTES,
-    FileFormat,
-    prompt_set_file,
-    read_prompt_set,
-)
+from multi_llm_comparator.evaluation.prompt_set_files import MAX_FILE_BYTES, read_prompt_set
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
-from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
 from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 from multi_llm_comparator.headless import finder, local_names, opened, scanned_models
-from multi_llm_comparator.plans.config import CooperationConfig, load_config, parse_config
+from multi_llm_comparator.plans.config import CooperationConfig, load_config
 from multi_llm_comparator.plans.roles import Reach, cast_one, reach_without
+from multi_llm_comparator.plans.saved import PREFIX as PLAN
+from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.wiring import Services
 
@@ -74,11 +73,13 @@ class Wanted:
     seed: int
     judge: str | None
     judge_mode: str
+    rubric: str
     reference: str | None
     ray: str | None
     actors: int | None
     title: str
     resumed: str | None
+    rescored: str | None
     to: Path | None
     config_path: Path
     as_json: bool
@@ -96,24 +97,32 @@ async def run_evaluate(wanted: Wanted) -> bool:
     read = load_config(path) if path.exists() or path != DEFAULT_CONFIG else None
     if wanted.resumed is not None:
         return await _resume(wanted.resumed, read, wanted.to, as_json=wanted.as_json)
+    if wanted.rescored is not None:
+        return await _rescore(wanted.rescored, wanted.prompts, wanted.to, as_json=wanted.as_json)
     subjects = tuple(name.strip() for name in wanted.subjects.split(",") if name.strip())
     models = scanned_models()
     reach, targets = reached([*wanted.models, *([wanted.judge] if wanted.judge else [])], read, models)
-    judged_by = (targets.pop(), wanted.judge_mode) if wanted.judge else None
+    judge = None
+    if wanted.judge:
+        target = targets.pop()
+        (label,) = labels_of([target], [wanted.judge], models)
+        judge = judge_of(target, label, wanted.judge_mode, wanted.rubric)
     spec = spec_of(
         crossed(targets, labels_of(targets, list(wanted.models), models), wanted.configs),
         prompts_named(wanted.prompts) if wanted.prompts else None,
-        task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options, subjects=subjects)),
-        judged_by,
+        task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options), subjects),
+        judge,
         title=wanted.title,
         repeats=wanted.repeats,
         seed=wanted.seed,
         reference=id_named(wanted.reference, list(wanted.models), len(wanted.configs)),
         cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
     )
-    # Choices of tasks, and distances from a reference, are scored by a model of this process, so that is asked for
-    # texts too; a cluster has models of its own.
-    is_alone = wanted.alone or bool(spec.tasks or spec.reference or spec.cluster)
+    # Choices, and distances from a reference, are scored by a model of this process, so that is asked for texts too; a
+    # cluster has models of its own.
+    rows = spec.prompts.rows if spec.prompts else ()
+    has_choices = bool(spec.tasks) or any(row.compare == "choice" for row in rows)
+    is_alone = wanted.alone or has_choices or bool(spec.reference or spec.cluster)
     async with working(models, reach, Manner(wanted.as_json, is_alone)) as services:
         return await evaluate(services, spec, wanted.to, as_json=wanted.as_json)
 
@@ -123,24 +132,42 @@ async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None
         return await resume(work, run_id, to, as_json=as_json)
 
 
+async def _rescore(run_id: str, prompts: str | None, to: Path | None, *, as_json: bool) -> bool:
+    """Compare stored answers once more, by what a set expects now; nobody is asked."""
+    by = prompts_named(prompts) if prompts else None
+    async with unasked() as work:
+        run = await work.evaluations.get(run_id)
+        changed = await run.rescore(by)
+        messages.print(f"{changed} scores or reasons changed")
+        return report(run.snapshot(), to, as_json=as_json)
+
+
 def reached(names: list[str], config: CooperationConfig | None, models: ModelManager) -> tuple[Reach, list[str]]:
     """How to reach all of these, and what each is asked by.
 
     Raises:
         ConfigurationError: one of them is no model here and nothing that the configuration names.
     """
-    groups: Reach | None = None
+    if not names:
+        raise ConfigurationError("there is nobody to ask: give --model, once for each")
+    # What plans and cooperations are made of is named by the groups' file, or is on this machine.
+    groups = reach_without(config or config_of("any"))
     targets = []
     for name in names:
-        read = config or parse_config(
-            {"models": dict.fromkeys(("small_model", "large_model", "router_model"), name)}, ""
-        )
-        reach, target = cast_one(read, name, finder(models), local_names(models))
+        if name.startswith((PLAN, COOPERATION)):
+            _check_saved(name)
+            targets.append(name)
+            continue
+        reach, target = cast_one(config or config_of(name), name, finder(models), local_names(models))
         targets.append(target)
-        groups = reach if groups is None else _joined(groups, reach)
-    if groups is None:
-        raise ConfigurationError("there is nobody to ask: give --model, once for each")
+        groups = _joined(groups, reach)
     return groups, targets
+
+
+def _check_saved(target: str) -> None:
+    """Raises ModelNotFoundError, ConfigurationError: no plan of this name, or its file is wrong."""
+    if target.startswith(PLAN):
+        SavedPlans().load(target.removeprefix(PLAN))
 
 
 def _joined(one: Reach, other: Reach) -> Reach:
@@ -163,7 +190,7 @@ def prompts_named(name: str) -> PromptSet:
     """
     path = Path(name).expanduser()
     if path.is_file():
-        return read_prompt_set(read_bytes(path, MAX_FILE_BYTES), path.name)
+        return read_prompt_set(read_bytes(path, MAX_FILE_BYTES), path.name, path.parent)
     if (found := PromptSets().find(name)) is not None:
         return found
     raise ConfigurationError(f"{name!r} is neither a file nor a prompt set that is kept here; see promptset list")
@@ -173,7 +200,7 @@ def spec_of(
     subjects: Sequence[Subject],
     prompts: PromptSet | None,
     tasks: list[TaskChoice],
-    judge: tuple[str, str] | None,
+    judge: JudgeSpec | None,
     *,
     title: str,
     repeats: int,
@@ -189,7 +216,7 @@ def spec_of(
         tasks=tasks,
         repeats=repeats,
         seed=seed,
-        judge=JudgeSpec(target=judge[0], mode=_mode(judge[1])) if judge else None,
+        judge=judge,
         reference=reference,
         cluster=cluster,
     )
@@ -208,6 +235,20 @@ def id_named(reference: str | None, names: list[str], each: int = 1) -> str | No
     return SUBJECT_IDS[names.index(reference) * each]
 
 
+def judge_of(target: str, label: str, mode: str, rubric: str) -> JudgeSpec:
+    """Who judges, and by what; a rubric makes the judge go by it.
+
+    Raises:
+        ConfigurationError: no such mode, or one that goes by no rubric.
+    """
+    chosen = _mode(mode or ("rubric" if rubric else JUDGE_MODES[0]))
+    if rubric and chosen != "rubric":
+        raise ConfigurationError(f"--rubric is for --judge-mode rubric, not {chosen}")
+    if len(rubric) > MAX_RUBRIC_CHARS:
+        raise ConfigurationError(f"the rubric has {len(rubric)} characters; at most {MAX_RUBRIC_CHARS} are used")
+    return JudgeSpec(target=target, label=label[:300], mode=chosen, rubric=rubric or USUAL_RUBRIC)
+
+
 def _mode(name: str) -> JudgeMode:
     found = [mode for mode in JUDGE_MODES if mode == name]
     if not found:
@@ -216,11 +257,14 @@ def _mode(name: str) -> JudgeMode:
 
 
 async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None, *, as_json: bool = False) -> bool:
-    """Ask everything and report; whether anything was answered."""
-    rows = len(spec.prompts.rows) if spec.prompts else 0
-    if rows and len(spec.subjects) > 1:
-        visible = smallest_difference(rows, comparisons=len(spec.pairs))
-        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en", comparisons=len(spec.pairs)))
+    """Ask everything and report; whether anything was answered.
+
+    Raises:
+        DocumentError: the data of a task cannot be read; nothing was asked.
+    """
+    counts = await asyncio.to_thread(items_asked, spec.prompts, spec.tasks)
+    for line in outlook_lines(counts, len(spec.subjects), "en"):
+        messages.print(line)
     return await finish(work, await work.evaluations.start(spec), to, as_json=as_json)
 
 
@@ -232,16 +276,21 @@ async def resume(work: Services, run_id: str, to: Path | None, *, as_json: bool 
 async def finish(work: Services, run: EvaluationRun, to: Path | None, *, as_json: bool) -> bool:
     """Wait for a run, and print what it found."""
     await follow(work.runs, run, lambda: evaluation_view(run.snapshot()), "evaluate --resume")
-    snapshot = run.snapshot()
+    return report(run.snapshot(), to, as_json=as_json)
+
+
+def report(snapshot: EvaluationSnapshot, to: Path | None, *, as_json: bool) -> bool:
+    """Print what a run found, and write its report; whether it is done."""
     if as_json:
-        print_json({"run_id": run.id, "state": snapshot.state, **json.loads(export_evaluation(snapshot, "json"))})
+        print_json({"run_id": snapshot.id, "state": snapshot.state, **json.loads(export_evaluation(snapshot, "json"))})
     else:
         _tell(snapshot)
     if snapshot.error:
         messages.print(f"error: {snapshot.error}", style="red")
     if snapshot.failed:
-        messages.print(f"{snapshot.failed} failed; ask them again with: llm-cooperation evaluate --resume {run.id}")
-    messages.print(f"run: {run.id}")
+        again = f"llm-cooperation evaluate --resume {snapshot.id}"
+        messages.print(f"{snapshot.failed} failed; ask them again with: {again}")
+    messages.print(f"run: {snapshot.id}")
     if to is not None:
         _write(snapshot, to)
     return snapshot.state == "done"
@@ -291,63 +340,17 @@ def evaluation_view(snapshot: EvaluationSnapshot) -> RenderableType:
     return view
 
 
-def task_choices(names: str, data: str | None, options: TaskOptions) -> list[TaskChoice]:
-    """The tasks named with commas."""
-    return [TaskChoice(name=name.strip(), data=data, options=options) for name in names.split(",") if name.strip()]
+def task_choices(names: str, data: str | None, options: TaskOptions, subjects: Sequence[str] = ()) -> list[TaskChoice]:
+    """The tasks named with commas. A subject is of all of them, or, as ``mmlu/anatomy``, of one.
 
-
-# --- prompt sets ----------------------------------------------------------------------------------------------------
-
-
-def list_sets(as_json: bool) -> None:
-    if as_json:
-        print_json([{"id": facts.id, "name": facts.name, "rows": facts.rows} for facts in PromptSets().list()])
-        return
-    for facts in PromptSets().list():
-        output.print(f"{facts.id}  {facts.rows:>6} prompts  {facts.name}")
-
-
-def import_set(file: Path, name: str | None, as_json: bool) -> None:
-    """Raises ConfigurationError, DocumentError: the file cannot be read, or holds no prompts."""
-    try:
-        data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
-    except OSError as exc:
-        raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror}") from exc
-    prompts = read_prompt_set(data, file.name)
-    kept = PromptSets().save(prompts.model_copy(update={"name": (name or prompts.name)[:100]}))
-    if as_json:
-        print_json({"id": kept.id, "name": kept.name, "rows": len(kept.rows)})
-    else:
-        output.print(kept.id)
-    messages.print(f"{len(kept.rows)} prompts are kept as {kept.name!r}")
-
-
-def export_set(name: str, to: Path, as_json: bool) -> None:
-    prompts = _kept(name)
-    write_atomically(to, prompt_set_file(prompts, _format(to)).decode())
-    messages.print(f"written: {to}")
-    if as_json:
-        print_json({"id": prompts.id, "rows": len(prompts.rows), "written": str(to)})
-
-
-def delete_set(name: str, as_json: bool) -> None:
-    prompts = _kept(name)
-    PromptSets().delete(prompts.id)
-    messages.print(f"deleted: {prompts.name}")
-    if as_json:
-        print_json({"deleted": prompts.id, "name": prompts.name})
-
-
-def _kept(name: str) -> PromptSet:
-    """Raises ConfigurationError: there is none of this id or name."""
-    prompts = PromptSets().find(name)
-    if prompts is None:
-        raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
-    return prompts
-
-
-def _format(path: Path) -> FileFormat:
-    found = [format for format in FILE_FORMATS if f".{format}" == path.suffix.lower()]
-    if not found:
-        raise ConfigurationError(f"{str(path)!r} must end in one of {', '.join(f'.{f}' for f in FILE_FORMATS)}")
-    return found[0]
+    Raises:
+        ConfigurationError: a subject is of a task that is not asked.
+    """
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    if strangers := [one for one in subjects if "/" in one and one.partition("/")[0] not in chosen]:
+        raise ConfigurationError(f"--subjects has {strangers[0]!r}, whose task is not one of --task {names!r}")
+    found = []
+    for name in chosen:
+        own = tuple(one.removeprefix(f"{name}/") for one in subjects if "/" not in one or one.startswith(f"{name}/"))
+        found.append(TaskChoice(name=name, data=data, options=replace(options, subjects=own)))
+    return found

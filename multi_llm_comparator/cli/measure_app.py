@@ -25,11 +25,16 @@ def evaluate_command(
     prompts: Annotated[
         str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
     ] = None,
-    tasks: Annotated[str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "",
+    tasks: Annotated[
+        str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh, or a file of questions: several with commas.")
+    ] = "",
     data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
-    subjects: Annotated[str, typer.Option(help="Only these subjects of the tasks, with commas.")] = "",
+    subjects: Annotated[
+        str, typer.Option(help="Only these subjects, with commas; of one task alone as mmlu/anatomy.")
+    ] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
     shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
+    shots_seed: Annotated[int, typer.Option(min=0, help="Of worked examples that are drawn, as GSM8K's are.")] = 1234,
     chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
     repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
     temperature: Annotated[
@@ -38,7 +43,8 @@ def evaluate_command(
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the first answer to each prompt.")] = 1,
     max_tokens: Annotated[int, typer.Option(min=1)] = 256,
     judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
-    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
+    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference; pairwise if absent.")] = "",
+    rubric: Annotated[str, typer.Option(help="What makes an answer good, for a judge that goes by a rubric.")] = "",
     reference: Annotated[
         str | None, typer.Option(help="One of the models: how far are the others' predictions from its, on the set?")
     ] = None,
@@ -48,6 +54,10 @@ def evaluate_command(
     actors: Annotated[int | None, typer.Option(min=1, max=64, help="With --ray; one a machine if absent.")] = None,
     title: Annotated[str, typer.Option(help="What the run is called.")] = "",
     resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
+    rescore_run: Annotated[
+        str | None,
+        typer.Option("--rescore", help="Score this run's answers anew instead, by what --set expects now; ask nobody."),
+    ] = None,
     to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
@@ -63,17 +73,19 @@ def evaluate_command(
         tasks=tasks,
         data=data,
         subjects=subjects,
-        options={"shots": shots, "limit": limit, "chat": chat},
+        options={"shots": shots, "limit": limit, "chat": chat, "seed": shots_seed},
         configs=[ModelConfig(temperature=one, max_tokens=max_tokens) for one in dict.fromkeys(temperature or [0.0])],
         repeats=repeats,
         seed=seed,
         judge=judge,
         judge_mode=judge_mode,
+        rubric=rubric,
         reference=reference,
         ray=ray,
         actors=actors,
         title=title,
         resumed=resume_run,
+        rescored=rescore_run,
         to=to,
         config_path=config,
         as_json=as_json,
@@ -85,9 +97,9 @@ def evaluate_command(
 @promptset.command("list")
 def list_sets(as_json: JsonOption = False) -> None:
     """Show the prompt sets that are kept here."""
-    from multi_llm_comparator.cli import measure
+    from multi_llm_comparator.cli import prompt_sets
 
-    measure.list_sets(as_json)
+    prompt_sets.list_sets(as_json)
 
 
 @promptset.command("import")
@@ -97,9 +109,9 @@ def import_set(
     as_json: JsonOption = False,
 ) -> None:
     """Keep the prompts of a file as a set."""
-    from multi_llm_comparator.cli import measure
+    from multi_llm_comparator.cli import prompt_sets
 
-    measure.import_set(file, name, as_json)
+    prompt_sets.import_set(file, name, as_json)
 
 
 @promptset.command("export")
@@ -109,14 +121,14 @@ def export_set(
     as_json: JsonOption = False,
 ) -> None:
     """Write a set to a file."""
-    from multi_llm_comparator.cli import measure
+    from multi_llm_comparator.cli import prompt_sets
 
-    measure.export_set(name, to, as_json)
+    prompt_sets.export_set(name, to, as_json)
 
 
 @promptset.command("delete")
 def delete_set(name: SetName, as_json: JsonOption = False) -> None:
     """Delete a set; evaluations that asked it keep their copy."""
-    from multi_llm_comparator.cli import measure
+    from multi_llm_comparator.cli import prompt_sets
 
-    measure.delete_set(name, as_json)
+    prompt_sets.delete_set(name, as_json)

@@ -121,15 +121,16 @@ async def export(run_id: str, format: str, language: str, to: str | None, *, as_
     return await without_models(lambda work: write_export(work, run_id, format, language, to, as_json=as_json))
 
 
-async def without_models(do: Callable[[Services], Coroutine[Any, Any, bool]]) -> bool:
-    """Do what asks no model."""
-    async with unasked() as work:
+async def without_models(do: Callable[[Services], Coroutine[Any, Any, bool]], *, scans: bool = False) -> bool:
+    """Do what asks no model; with ``scans`` those of this machine are known by name."""
+    async with unasked(scans=scans) as work:
         return await do(work)
 
 
-def unasked() -> contextlib.AbstractAsyncContextManager[Services]:
-    """What is stored, without anybody to ask: no model is looked for."""
-    return opened(ModelManager(get_settings().models_dir), reach_without(config_of("any")))
+def unasked(*, scans: bool = False) -> contextlib.AbstractAsyncContextManager[Services]:
+    """What is stored, without anybody to ask: no model is looked for, unless one is to be named (``scans``)."""
+    models = scanned_models() if scans else ModelManager(get_settings().models_dir)
+    return opened(models, reach_without(config_of("any")))
 
 
 async def baseline(config: CooperationConfig, asked: Asked, folder: Path | None, manner: Manner) -> bool:

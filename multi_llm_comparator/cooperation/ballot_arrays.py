@@ -14,6 +14,7 @@ from multi_llm_comparator.cooperation.weighting import Record
 
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+Truths = npt.NDArray[np.bool_]
 NOBODY = -1
 _EPSILON = 1e-9
 
@@ -53,7 +54,7 @@ class Ballots:
 
     @property
     def members(self) -> int:
-        return self.said.shape[2]
+        return int(self.said.shape[2])
 
     def rows(self, rows: Any) -> Ballots:
         """Of some questions only."""
@@ -62,7 +63,7 @@ class Ballots:
     def among(self, members: Rows) -> Ballots:
         """Of some members only. What none of them named is padding wherever it stands."""
         said = self.said[:, :, members]
-        named = said.any(axis=2)
+        named: Truths = np.asarray(said.any(axis=2))
         known = (self.right >= 0) & named[np.arange(len(self)), self.right]
         return Ballots(said, np.where(known, self.right, NOBODY))
 
@@ -88,9 +89,10 @@ class Ballots:
         found: Rows = np.where(most[:, 0] > 0, first.argmin(axis=1), NOBODY)
         return found
 
-    def hits(self, weights: Numbers) -> npt.NDArray[np.bool_]:
+    def hits(self, weights: Numbers) -> Truths:
         """Whether the winner of each question is right."""
-        return (self.right >= 0) & (self.winners(weights) == self.right)
+        found: Truths = (self.right >= 0) & (self.winners(weights) == self.right)
+        return found
 
     def choices_in_effect(self) -> float:
         """Among how many wrong answers, and the right one, members that do not know seem to choose: by how often two

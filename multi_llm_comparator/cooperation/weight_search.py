@@ -14,9 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from multi_llm_comparator.cooperation.ballot_arrays import Ballots, Numbers, Rows
+from multi_llm_comparator.cooperation.ballot_arrays import Ballots, Numbers, Rows, Truths
 from multi_llm_comparator.cooperation.weighting import Record, Scheme, Weighting, log_odds
 
 FOLDS = 5
@@ -29,8 +28,6 @@ LEADS = (0.0, 0.25, 0.5, 0.75)
 # In standard errors: a gain that is not larger could be chance, since the best of many ways is looked for.
 SURELY = 2.0
 _RIDGE = 2.0
-
-Hits = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +62,18 @@ def surest(records: Sequence[Record], seed: int) -> Weighting:
     )
 
 
-def sure_gain(ours: Hits, theirs: Hits) -> float:
+def sure_gain(ours: Truths, theirs: Truths) -> float:
     """In questions: how many more were right, less what could be chance. 0 where they never differ."""
     gained, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     return gained - lost - SURELY * math.sqrt(gained + lost)
 
 
-def _held_out_hits(ballots: Ballots, seed: int) -> dict[Way, Hits]:
+def _held_out_hits(ballots: Ballots, seed: int) -> dict[Way, Truths]:
     """Whether each way was right, question by question, with weights that were made without it."""
     order = list(range(len(ballots)))
     random.Random(seed).shuffle(order)
     folds = min(FOLDS, len(order))
-    hits: dict[Way, Hits] = {}
+    hits: dict[Way, Truths] = {}
     for fold in range(folds):
         held = np.array(order[fold::folds])
         # Of a single record there is no other part.
@@ -139,7 +136,7 @@ def fitted(ballots: Ballots) -> Numbers:
     and weights from 0 on. Questions in which nobody named the right answer, or nobody anything else, tell nothing."""
     from scipy.optimize import minimize
 
-    named = ballots.said.any(axis=2)
+    named: Truths = np.asarray(ballots.said.any(axis=2))
     telling = np.flatnonzero((ballots.right >= 0) & (named.sum(axis=1) > 1))
     members = ballots.members
     if not len(telling):

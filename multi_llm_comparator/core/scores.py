@@ -155,6 +155,7 @@ class ScoreResult:
         how: "scored" from the model's own probabilities, "extracted" from an answer that it wrote.
         notes: what is less than it could be, and why.
         tie_nats: two continuations tie when they are less than this apart: how finely this model computes.
+        prompt: a prefix that is a conversation, as the model's chat template wrote it; else empty.
     """
 
     continuations: tuple[ContinuationScore, ...]
@@ -164,6 +165,7 @@ class ScoreResult:
     how: Literal["scored", "extracted"] = "scored"
     notes: tuple[str, ...] = ()
     tie_nats: float = TIE_NATS
+    prompt: str = ""
 
     @property
     def logprobs(self) -> tuple[float, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, MultiLLMError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.scan.single import model_at
@@ -19,7 +24,13 @@ from multi_llm_comparator.services.scan.single import model_at
 if TYPE_CHECKING:
     from multi_llm_comparator.evaluation.lm_eval_model import EngineLM
 
+KIND = "lm_eval"
 MISSING = "tasks of lm-eval need it installed: pip install -r extras/lm-eval.txt"
+# The errors of means are computed; those of medians, F1 and the like are drawn so often.
+BOOTSTRAPPED = 1000
+# A model takes its weights, and something beside them.
+MEMORY_SHARE = 1.3
+NORMAL_95 = 1.96
 
 
 class LmEvalOptions(BaseModel):
@@ -47,6 +58,50 @@ class LmEvalOptions(BaseModel):
     n_ctx: int = Field(2048, ge=64, le=1_000_000)
     include_path: str | None = None
     torch_dtype: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One number of one task; ``low`` and ``high`` are the ends of its 95% interval, None where lm-eval has none."""
+
+    task: str
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def lm_eval_spec(model: ModelInfo, **options: Any) -> JobSpec:
+    """The job that runs tasks on a model; ``options`` are those of :class:`LmEvalOptions` but its path.
+
+    Raises:
+        ConfigurationError: one of them is wrong.
+    """
+    wanted = checked(LmEvalOptions, {"model_path": str(Path(model.path).resolve()), **options})
+    needs = {"memory_bytes": round(MEMORY_SHARE * model.loaded_as.size)}
+    title = f"{model.name} · {', '.join(wanted.tasks)}"[:MAX_TITLE_CHARS]
+    return make_spec({"kind": KIND, "title": title, "options": wanted.model_dump(mode="json"), "needs": needs})
+
+
+def metrics_of(result: Mapping[str, Any] | None) -> Iterator[Metric]:
+    """The numbers in a job's result, task by task; nothing of what does not look like one."""
+    results = (result or {}).get("results")
+    for task, found in results.items() if isinstance(results, Mapping) else ():
+        for name, value in found.items() if isinstance(found, Mapping) else ():
+            metric, _, way = str(name).partition(",")
+            if isinstance(value, bool) or not isinstance(value, int | float) or metric.endswith("_stderr"):
+                continue
+            if metric == "sample_len":
+                continue
+            error = found.get(f"{metric}_stderr,{way}")
+            spread = NORMAL_95 * error if isinstance(error, int | float) else None
+            yield Metric(
+                task=str(task),
+                metric=metric if way in ("", "none") else f"{metric} ({way})",
+                value=float(value),
+                low=None if spread is None else value - spread,
+                high=None if spread is None else value + spread,
+            )
 
 
 def run(options: dict[str, Any], folder: Path, report: Report) -> None:
@@ -102,7 +157,7 @@ def _evaluate(wanted: LmEvalOptions, lm: EngineLM, report: Report) -> dict[str, 
             apply_chat_template=wanted.chat,
             fewshot_as_multiturn=wanted.chat and wanted.chat_turns,
             task_manager=TaskManager(include_path=wanted.include_path),
-            bootstrap_iters=0,
+            bootstrap_iters=BOOTSTRAPPED,
         )
     except (KeyError, ValueError) as exc:
         if isinstance(exc, MultiLLMError):

@@ -6,21 +6,28 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from multi_llm_comparator.core.bounded_json import read_json
-from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.exceptions import DocumentError, RequestRefusedError
+from multi_llm_comparator.core.image_data import MAX_IMAGE_BYTES, data_url
+from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, FORMULA_STARTS, csv_text
 from multi_llm_comparator.evaluation.prompt_sets import (
+    LETTERS,
     MAX_NAME_CHARS,
-    MAX_PROMPT_CHARS,
     MAX_ROWS,
+    MAX_SET_CHARS,
     MAX_VARIABLES,
     NEEDS_EXPECTED,
+    Comparison,
     PromptRow,
     PromptSet,
     checked_set,
+    choice_named,
+    choices_in,
+    names_in,
 )
 from multi_llm_comparator.tracking.rows import storable
 
@@ -39,16 +46,19 @@ _ALSO = {
     "compare": "compare",
     "comparison": "compare",
     "tag": "tags",
+    "image": "images",
 }
 _OWN = ("id", "prompt", "expected", "compare", "tags", "cluster")
 
 
-def read_prompt_set(data: bytes, file_name: str) -> PromptSet:
+def read_prompt_set(data: bytes, file_name: str, folder: Path | None = None) -> PromptSet:
     """A set from a file's bytes; its format shows in the name's ending.
 
     CSV needs a heading; the columns ``id``, ``prompt`` (or question, input, query), ``expected`` (or answer, target,
-    reference), ``compare``, ``tags`` (parted by ``;`` or ``,``) and ``cluster`` are known, any other is a variable.
-    JSON lines have the same fields. What has something expected and does not say how to compare is compared exactly.
+    reference), ``compare``, ``tags`` (parted by ``;`` or ``,``), ``cluster`` and ``images`` (or image: ``data:`` URLs
+    or, with a ``folder``, paths of files in it) are known, any other is a variable. JSON lines have the same fields.
+    What has something expected and does not say how to compare is compared exactly; a question with columns A, B, ...
+    (or a list ``choices``), one of which is expected, is a choice.
 
     Raises:
         DocumentError: too large, unreadable, or wrong in a row, which is named.
@@ -66,7 +76,7 @@ def read_prompt_set(data: bytes, file_name: str) -> PromptSet:
     }
     if ending not in readers:
         raise DocumentError(f"{what} is none of {', '.join(readers)}; save the prompts as one of these")
-    rows = [row_from(number, entry, what) for number, entry in enumerate(readers[ending](data, what), 1)]
+    rows = [row_from(number, entry, what, folder) for number, entry in enumerate(readers[ending](data, what), 1)]
     return checked_set(what, name=name, rows=rows)
 
 
@@ -82,12 +92,18 @@ def prompt_set_file(prompts: PromptSet, format: FileFormat) -> bytes:
     return (BYTE_ORDER_MARK + csv_text(rows, names=names)).encode()
 
 
-def row_from(number: int, entry: Mapping[str, Any], what: str) -> dict[str, Any]:
+def row_from(number: int, entry: Mapping[str, Any], what: str, folder: Path | None = None) -> dict[str, Any]:
     """The fields of a :class:`PromptRow` from a row of a table, the ``number``-th."""
     row: dict[str, Any] = {"id": str(number), "variables": {}}
     for name, value in entry.items():
         key = str(name or "").strip()
         known = _ALSO.get(key.lower(), key.lower())
+        if known == "choices" and isinstance(value, list):
+            row["variables"] |= _choices(value, f"{what}, row {number}")
+            continue
+        if known == "images":
+            row["images"] = _images(value, f"{what}, row {number}", folder)
+            continue
         text = _text(value, f"{what}, row {number}, {key!r}")
         if known == "tags":
             row["tags"] = tuple(dict.fromkeys(t for part in text.replace(",", ";").split(";") if (t := part.strip())))
@@ -96,11 +112,57 @@ def row_from(number: int, entry: Mapping[str, Any], what: str) -> dict[str, Any]
                 row[known] = text.strip() if known in ("id", "compare", "cluster") else text
         elif key:
             row["variables"][key] = text
+    if isinstance(entry.get("choices"), list) and (letter := _letter(entry)) is not None:
+        row["expected"] = letter
     compare = str(row.get("compare") or "").lower().replace(" ", "_").replace("-", "_")
-    row["compare"] = compare or ("exact" if row.get("expected", "").strip() else "none")
+    row["compare"] = compare or _usual_comparison(row)
     if row["compare"] in NEEDS_EXPECTED and not row.get("expected", "").strip():
         raise DocumentError(f"{what}, row {number}, compares by {row['compare']!r} but expects nothing")
     return row
+
+
+def _choices(values: list[Any], where: str) -> dict[str, str]:
+    """The variables A, B, C, ... of a list of choices, as data sets for models have it."""
+    if not 1 < len(values) <= len(LETTERS):
+        raise DocumentError(f"{where}: 'choices' has {len(values)} entries; give 2 to {len(LETTERS)}")
+    return {letter: _text(value, f"{where}, 'choices'") for letter, value in zip(LETTERS, values, strict=False)}
+
+
+def _images(value: Any, where: str, folder: Path | None) -> tuple[str, ...]:
+    """The images of a row as ``data:`` URLs: a list of them, or one text with blanks between."""
+    names = value if isinstance(value, list) else str(value or "").split()
+    found = []
+    for name in names:
+        if not isinstance(name, str):
+            raise DocumentError(f"{where}: 'images' must be texts")
+        if name.startswith("data:") or folder is None:
+            found.append(name)
+            continue
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise DocumentError(f"{where}: the image {name!r} is not in {str(folder)!r}")
+        try:
+            found.append(data_url(read_bytes(path, MAX_IMAGE_BYTES)))
+        except (OSError, RequestRefusedError) as exc:
+            raise DocumentError(f"{where}: the image {name!r} cannot be used: {exc}") from exc
+    return tuple(found)
+
+
+def _letter(entry: Mapping[str, Any]) -> str | None:
+    """The letter of an answer that is given as a number, counted from 0."""
+    answer = entry.get("answer", entry.get("expected"))
+    is_place = isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(entry["choices"])
+    return LETTERS[answer] if is_place else None
+
+
+def _usual_comparison(row: Mapping[str, Any]) -> Comparison:
+    """How a row compares that does not say so: a question with lettered choices, as published data sets have them, is
+    known by its columns."""
+    expected, prompt = str(row.get("expected") or "").strip(), str(row.get("prompt") or "")
+    if not expected:
+        return "none"
+    choices = choices_in(row["variables"]) if prompt and "A" not in names_in(prompt) else ()
+    return "choice" if len(choices) > 1 and choice_named(expected, choices) is not None else "exact"
 
 
 def _text(value: Any, where: str) -> str:
@@ -119,7 +181,7 @@ def _text(value: Any, where: str) -> str:
 
 def _csv_rows(data: bytes, what: str) -> Iterator[Mapping[str, Any]]:
     reader = csv.DictReader(io.StringIO(_decoded(data, what), newline=""), restkey="", strict=True)
-    csv.field_size_limit(MAX_PROMPT_CHARS * 4)
+    csv.field_size_limit(MAX_SET_CHARS)
     try:
         heading = reader.fieldnames = [_as_written(name.strip()) for name in reader.fieldnames or ()]
         if len(heading) > len(_OWN) + MAX_VARIABLES:
@@ -195,5 +257,6 @@ def _flat(prompts: PromptSet, row: PromptRow) -> dict[str, str]:
         "compare": row.compare,
         "tags": ";".join(row.tags),
         "cluster": row.cluster,
+        **({"images": " ".join(row.images)} if row.images else {}),
     }
     return {**own, **row.variables}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from multi_llm_comparator.core.closed_model import ClosedModel
-from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.exceptions import DocumentError, RequestRefusedError
+from multi_llm_comparator.core.image_data import image_bytes, media_type
 from multi_llm_comparator.core.plain_errors import said_of
 
 MAX_ROWS = 10_000
@@ -19,14 +21,38 @@ MAX_EXPECTED_CHARS = 20_000
 MAX_VARIABLES, MAX_VALUE_CHARS = 50, 50_000
 MAX_TAGS, MAX_TAG_CHARS = 20, 64
 MAX_NAME_CHARS = 100
+MAX_ROW_IMAGES = 8
 # All texts of a set together: it is copied into each run that asks it.
 MAX_SET_CHARS = 8_000_000
 # How an answer is compared with what is expected. "none" collects answers for people to look at.
-Comparison = Literal["none", "exact", "numeric", "contains", "regex", "json_schema", "judged"]
-COMPARISONS: tuple[Comparison, ...] = ("none", "exact", "numeric", "contains", "regex", "json_schema", "judged")
-NEEDS_EXPECTED = frozenset({"exact", "numeric", "contains", "regex", "json_schema"})
+# "choice" offers the row's variables A, B, C, ... and takes the likeliest, as published tasks do.
+Comparison = Literal["none", "exact", "numeric", "contains", "regex", "json_schema", "choice", "judged"]
+COMPARISONS: tuple[Comparison, ...] = (
+    "none",
+    "exact",
+    "numeric",
+    "contains",
+    "regex",
+    "json_schema",
+    "choice",
+    "judged",
+)
+NEEDS_EXPECTED = frozenset({"exact", "numeric", "contains", "regex", "json_schema", "choice"})
+LETTERS = "ABCDEFGHIJ"
 _VARIABLE = re.compile(r"\{\{\s*([\w.-]{1,64})\s*\}\}")
 
+
+def _image(url: str) -> str:
+    """Raises ValueError: it is no image that models are shown."""
+    try:
+        if media_type(image_bytes(url)) is not None:
+            return url
+    except RequestRefusedError as exc:
+        raise ValueError(str(exc)) from exc
+    raise ValueError("is no PNG, JPEG, WebP or GIF file")
+
+
+Image = Annotated[str, AfterValidator(_image)]
 Value = Annotated[str, Field(max_length=MAX_VALUE_CHARS)]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
 Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG_CHARS)]
@@ -35,7 +61,9 @@ Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG_CHARS)]
 class PromptRow(ClosedModel):
     """One prompt. ``{{name}}`` in it, and in what is expected, stands for the variable of that name.
 
-    Rows of one ``cluster`` (questions on one text) are not counted as independent; an empty one stands for itself.
+    ``images`` are ``data:`` URLs that stand before the prompt. Rows of one ``cluster`` (questions on one text) are not
+    counted as independent; an empty one stands for itself. What a row that is compared by ``choice`` expects is a
+    letter, or the text of one of its choices.
     """
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
@@ -43,6 +71,7 @@ class PromptRow(ClosedModel):
     variables: Annotated[dict[Name, Value], Field(max_length=MAX_VARIABLES)] = Field(default={})
     expected: Annotated[str, Field(max_length=MAX_EXPECTED_CHARS)] = ""
     compare: Comparison = "none"
+    images: Annotated[tuple[Image, ...], Field(max_length=MAX_ROW_IMAGES)] = ()
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] = ()
     cluster: Annotated[str, Field(max_length=64)] = ""
 
@@ -50,11 +79,28 @@ class PromptRow(ClosedModel):
     def _has_what_it_compares(self) -> PromptRow:
         if self.compare in NEEDS_EXPECTED and not self.expected.strip():
             raise ValueError(f"compares answers by {self.compare!r} and so needs something in 'expected'")
+        if self.compare == "choice":
+            if len(self.choices) < 2:
+                raise ValueError("is a choice and so needs at least the variables A and B")
+            if self.images:
+                raise ValueError("is a choice, which is scored by its text alone, and has images; compare it otherwise")
+            if self.right_choice is None:
+                raise ValueError(f"expects {self.expected!r}, which is none of its {len(self.choices)} choices")
         return self
 
     @property
+    def choices(self) -> tuple[str, ...]:
+        """The variables A, B, C, ... up to the first that is empty."""
+        return choices_in(self.variables)
+
+    @property
+    def right_choice(self) -> int | None:
+        """The number of the choice that is expected; None where it is none of them."""
+        return choice_named(self.expected, self.choices)
+
+    @property
     def size_chars(self) -> int:
-        return len(self.prompt) + len(self.expected) + sum(map(len, self.variables.values()))
+        return sum(map(len, (self.prompt, self.expected, *self.variables.values(), *self.images)))
 
 
 class PromptSet(ClosedModel):
@@ -88,8 +134,14 @@ class PromptSet(ClosedModel):
         return self
 
     def prompt_of(self, row: PromptRow) -> str:
-        """What is asked: the row's prompt, or the set's, with the variables filled in."""
-        return filled(row.prompt or self.template, row.variables)
+        """What is asked: the row's prompt, or the set's, with the variables filled in; choices stand behind it in lines
+        of their own, unless the prompt names them itself."""
+        text = row.prompt or self.template
+        asked = filled(text, row.variables)
+        if row.compare != "choice" or "A" in names_in(text):
+            return asked
+        lines = (f"{letter}. {choice}" for letter, choice in zip(LETTERS, row.choices, strict=False))
+        return "\n".join([asked.strip(), *lines, "Answer:"])
 
     def expected_of(self, row: PromptRow) -> str:
         """What counts as right, with the variables filled in; a JSON schema stays as it is."""
@@ -102,8 +154,25 @@ class PromptSet(ClosedModel):
     @property
     def digest(self) -> str:
         """The same for sets that ask the same: names and notes do not count."""
-        text = self.model_dump_json(include={"system", "template", "rows"})
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        text = self.model_dump_json(include={"system", "template", "rows"}, exclude={"rows": {"__all__": {"images"}}})
+        # Sets without images have the digest that they always had.
+        images = "".join(f"{row.id}{url}" for row in self.rows for url in row.images)
+        return hashlib.sha256((text + images).encode()).hexdigest()[:16]
+
+
+def choices_in(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables A, B, C, ... up to the first that is empty."""
+    return tuple(takewhile(bool, (variables.get(letter, "").strip() for letter in LETTERS)))
+
+
+def choice_named(expected: str, choices: Sequence[str]) -> int | None:
+    """The number of the choice that a text or a letter stands for; None for none."""
+    expected = expected.strip()
+    if expected in choices:
+        return choices.index(expected)
+    if len(expected) == 1 and expected.upper() in LETTERS[: len(choices)]:
+        return LETTERS.index(expected.upper())
+    return None
 
 
 def names_in(text: str) -> set[str]:

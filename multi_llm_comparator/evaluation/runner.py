@@ -6,7 +6,9 @@ Exit codes: 0 done, 1 it failed or some items could not be asked, 2 wrong use, 1
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import uuid
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
@@ -25,11 +27,13 @@ from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.plain_text import PlainConsole
+from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.evaluation.tasks.answering import answer_items
 from multi_llm_comparator.evaluation.tasks.base import Task, TaskOptions
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.results import TaskResult
 from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.mlflow_feed import MAX_DATA_BYTES, ToldRun, feed_for
 from multi_llm_comparator.services.scan.single import model_at
 
 N_CTX = 2048
@@ -51,20 +55,23 @@ def evaluate(
     subjects: Annotated[str, typer.Option(help="Only these subjects, with commas.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject, the first ones.")] = None,
     shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples; usually 5.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of worked examples that are drawn, as GSM8K's are.")] = 1234,
     chat: Annotated[bool, typer.Option(help="Put prompts into the model's chat template.")] = False,
     n_ctx: Annotated[int, typer.Option("--n_ctx", min=64, help="Longer prompts lose their beginning.")] = N_CTX,
     output_file: Annotated[Path | None, typer.Option("--output", help="Write all items there as JSON.")] = None,
 ) -> None:
     """Measure a model on published data sets, and print how many of each subject it gets right."""
     chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
-    options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
+    options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen, seed=seed)
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     loaded = [task for name in names for task in load_tasks(name, data, options)]
     model = model_at(model_path)
     results = asyncio.run(measure(model, loaded, ModelConfig(n_ctx=_fitting(model, n_ctx))))
     _print(model, results)
+    document = {"model": str(model_path), "options": asdict(options), "tasks": [one.document() for one in results]}
+    if problem := asyncio.run(_told(model, results, document)):
+        messages.print(problem, style="red")
     if output_file is not None:
-        document = {"model": str(model_path), "options": asdict(options), "tasks": [one.document() for one in results]}
         write_atomically(output_file, json_text(document))
         messages.print(f"written: {output_file}")
     if any(result.failed for result in results):
@@ -98,6 +105,28 @@ async def measure(model: ModelInfo, tasks: Sequence[Task], config: ModelConfig) 
     finally:
         await engine.aclose()
     return results
+
+
+async def _told(model: ModelInfo, results: Sequence[TaskResult], document: dict[str, Any]) -> str | None:
+    """Tell MLflow, where the settings name one; what went wrong."""
+    feed = feed_for(get_settings())
+    if feed is None:
+        return None
+    text = json_text(document)
+    feed.tell(
+        ToldRun(
+            run_id=uuid.uuid4().hex[:12],
+            experiment="evaluation",
+            name=f"{model.name}: {', '.join(dict.fromkeys(one.task.group for one in results))}",
+            state="done",
+            models=(model.name,),
+            params={name: str(value) for name, value in document["options"].items()},
+            figures={name: value for one in results for name, value in one.figures().items()},
+            data=json.loads(text) if len(text) <= MAX_DATA_BYTES else None,
+        )
+    )
+    await feed.finish()
+    return feed.problem
 
 
 def _fitting(model: ModelInfo, n_ctx: int) -> int:

@@ -42,12 +42,16 @@ class ScoreTokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What is to be computed for a request: the ``pieces`` in order, and what was left out to make them fit."""
+    """What is to be computed for a request: the ``pieces`` in order, and what was left out to make them fit.
+
+    ``prompt`` is a conversation's text as its template wrote it.
+    """
 
     pieces: list[Piece]
     prefix_tokens: int
     truncated_tokens: int = 0
     notes: tuple[str, ...] = ()
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def encode(request: ScoreRequest, tokenizer: ScoreTokenizer, n_ctx: int, n_vocab
 
 def _fitted(request: ScoreRequest, tokenizer: ScoreTokenizer, n_ctx: int) -> Encoded:
     """Each continuation behind the same prefix, cut where it must be and may."""
-    pairs, notes = _pairs(request, tokenizer)
+    pairs, notes, prompt = _pairs(request, tokenizer)
     if not all(tail for _, tail in pairs):
         raise InferenceError("a continuation has no tokens of its own; give it some text")
     contexts = [context for context, _ in pairs]
@@ -92,7 +96,7 @@ def _fitted(request: ScoreRequest, tokenizer: ScoreTokenizer, n_ctx: int) -> Enc
     longest = max(len(context) + len(tail) - 1 for context, tail in pairs)
     if longest <= n_ctx and all(context == contexts[0] for context in contexts):
         piece = Piece(contexts[0], [tail for _, tail in pairs], list(range(len(pairs))))
-        return Encoded([piece], len(contexts[0]), notes=notes)
+        return Encoded([piece], len(contexts[0]), notes=notes, prompt=prompt)
     if longest > n_ctx and not request.may_truncate:
         raise ContextOverflowError(
             f"prefix and continuation have {longest + 1} tokens but the context holds {n_ctx}; raise n_ctx, shorten "
@@ -108,7 +112,7 @@ def _fitted(request: ScoreRequest, tokenizer: ScoreTokenizer, n_ctx: int) -> Enc
             )
         truncated = max(truncated, len(context) - kept)
         pieces.append(Piece(context[-kept:], [tail], [number]))
-    return Encoded(pieces, max(map(len, contexts)), max(0, truncated), notes)
+    return Encoded(pieces, max(map(len, contexts)), max(0, truncated), notes, prompt)
 
 
 def rolling_windows(tokens: Sequence[int], begin: int, n_ctx: int) -> Iterator[tuple[list[int], list[int]]]:
@@ -143,17 +147,22 @@ def _rolling(request: ScoreRequest, tokenizer: ScoreTokenizer, n_ctx: int) -> En
 
 def _pairs(
     request: ScoreRequest, tokenizer: ScoreTokenizer
-) -> tuple[list[tuple[list[int], list[int]]], tuple[str, ...]]:
-    """For each continuation the tokens before it and its own."""
+) -> tuple[list[tuple[list[int], list[int]]], tuple[str, ...], str]:
+    """For each continuation the tokens before it and its own; remarks; and what a template made of a conversation."""
     prefix = request.prefix
     if isinstance(prefix, str):
-        return [_text_pair(prefix, continuation, tokenizer) for continuation in request.continuations], ()
+        return [_text_pair(prefix, continuation, tokenizer) for continuation in request.continuations], (), ""
     if request.messages:
         return _chat_pairs(request, tokenizer)
     context = list(cast(tuple[int, ...], prefix)) or [_begin(tokenizer)]
-    return [
-        (context, tokenizer.of_piece(text) if isinstance(text, str) else list(text)) for text in request.continuations
-    ], ()
+    return (
+        [
+            (context, tokenizer.of_piece(text) if isinstance(text, str) else list(text))
+            for text in request.continuations
+        ],
+        (),
+        "",
+    )
 
 
 def _text_pair(
@@ -173,7 +182,7 @@ def _text_pair(
 
 def _chat_pairs(
     request: ScoreRequest, tokenizer: ScoreTokenizer
-) -> tuple[list[tuple[list[int], list[int]]], tuple[str, ...]]:
+) -> tuple[list[tuple[list[int], list[int]]], tuple[str, ...], str]:
     """Behind a rendered conversation a continuation is tokenised by itself: it is text, the template is not."""
     messages: tuple[Message, ...] = request.messages
     rendered = tokenizer.template.render(
@@ -187,7 +196,7 @@ def _chat_pairs(
     for text in request.continuations:
         tail = tokenizer.of_piece(blanks + text) if isinstance(text, str) else [*tokenizer.of_piece(blanks), *text]
         pairs.append((context, tail))
-    return pairs, rendered.notes
+    return pairs, rendered.notes, rendered.text
 
 
 def _begin(tokenizer: ScoreTokenizer) -> int:

@@ -83,6 +83,7 @@ class Query:
     prefix_tokens: int
     truncated_tokens: int
     notes: tuple[str, ...]
+    prompt: str = ""
     open_rows: int = 0
     cached_tokens: int | None = None
 
@@ -155,7 +156,7 @@ class Scorer:
             return
         notes = encoded.notes if self.backend.can_share else (*encoded.notes, ONE_BY_ONE)
         tallies = [Tally(request) for _ in request.continuations]
-        query = Query(request, tallies, encoded.prefix_tokens, encoded.truncated_tokens, notes)
+        query = Query(request, tallies, encoded.prefix_tokens, encoded.truncated_tokens, notes, encoded.prompt)
         for piece in encoded.pieces:
             # A tail too long for a batch is read in stretches, by itself.
             apart = not self.backend.can_share or sum(len(tail) - 1 for tail in piece.tails) > self._tail_bound
@@ -269,6 +270,7 @@ class Scorer:
             "how": "scored",
             "notes": list(query.notes),
             "tie_nats": self.backend.tie_nats,
+            "prompt": query.prompt,
         }
         self._events.append(Scored(request_id=query.request.id, result=result))
 

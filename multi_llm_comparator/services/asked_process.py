@@ -94,8 +94,10 @@ class AskedProcess:
                     stdin.close()
             while line := await stdout.readline():
                 message: dict[str, Any] = json.loads(line)
+                # Read before: whoever is given it may take it apart.
+                is_last = message["kind"] in ("result", "error")
                 yield message
-                if message["kind"] in ("result", "error"):
+                if is_last:
                     return
         finally:
             if watch is not None:

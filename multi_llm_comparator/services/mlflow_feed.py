@@ -12,8 +12,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.services.child_process import start_module
+from multi_llm_comparator.tracking.mlflow_log import local_uri
 
+# The setting that stands for files in the home folder.
+LOCAL = "local"
 MAX_WAITING = 100
 MAX_DATA_BYTES = 16 * 2**20
 TIMEOUT_S = 120.0
@@ -40,6 +44,13 @@ class ToldRun:
     data: Any = None
 
 
+def feed_for(settings: Settings) -> MlflowFeed | None:
+    """What tells MLflow where the settings name it; None if they name no place."""
+    if not settings.mlflow_uri:
+        return None
+    return MlflowFeed(local_uri(settings.home) if settings.mlflow_uri == LOCAL else settings.mlflow_uri)
+
+
 class MlflowFeed:
     """Tells runs to the MLflow at ``uri``. Its coroutines belong to one event loop.
 
@@ -59,6 +70,11 @@ class MlflowFeed:
         self._waiting.append(run)
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._tell_all())
+
+    async def finish(self) -> None:
+        """Wait until all that waits is told, or could not be."""
+        if self._work is not None:
+            await self._work
 
     async def aclose(self) -> None:
         """Tell what waits, for a moment at most."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.tracking.records import ACTIVE
 from multi_llm_comparator.tracking.store import Store
 from tests.support.scripted_openai_server import Act, ScriptedServer
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
@@ -31,7 +31,7 @@ REPORT = "\n\n".join(
 
 async def started(place: Path, *words: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable,
+        warm_python(),
         "-m",
         "multi_llm_comparator.cli",
         *words,
@@ -60,12 +60,12 @@ async def test_nothing_is_asked_twice_after_a_kill(tmp_path: Path, monkeypatch: 
             while server.count("far") <= ANSWERED:
                 assert killed.returncode is None, (await killed.communicate())[1].decode()
                 await asyncio.sleep(0.02)
-        killed.send_signal(signal.SIGKILL)
-        await killed.wait()
-
         store = Store(get_settings().resolved_database_url)
         (run,) = store.list_runs()
         assert (run.kind, run.status in ACTIVE) == ("service", True)
+        assert run.owner is not None
+        os.kill(run.owner.pid, signal.SIGKILL)
+        assert await killed.wait() == -signal.SIGKILL
         server.choose = lambda model: answer
         resumed = await started(tmp_path, "resume", run.id, "--alone", "--json")
         async with asyncio.timeout(PATIENCE_S):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,14 @@ import pytest
 from benchmarks.peer import Kind, Peer
 from multi_llm_comparator.conversion.gguf_export import export_gguf
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
+from tests.support.warm_python import warm_python
 
 
 @pytest.mark.parametrize("kind", ["llama", "generate"])
-def test_a_peer_answers_again_and_again_with_exactly_the_wanted_length(tmp_path: Path, kind: Kind) -> None:
+def test_a_peer_answers_again_and_again_with_exactly_the_wanted_length(
+    tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", warm_python())
     path = write_checkpoint(tmp_path / "model", "llama", byte_level_tokenizer(QWEN2_SPLIT))
     if kind == "llama":
         path = export_gguf(path, tmp_path / "model.gguf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from multi_llm_comparator.core.config import ModelConfig
@@ -29,10 +31,16 @@ PATIENCE_MS = 120_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
+# One worker has nothing to do for as long as the other is at the last file: the longest come first.
+LONGEST = ("test_deciding", "test_measure", "test_plans", "test_compare", "test_tune_jobs", "test_tune")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,20 @@ class App:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two PyTorch checkpoints and their GGUF twins that never end an answer by themselves."""
+    """Two PyTorch checkpoints and their GGUF twins that never end an answer by themselves; made once for all workers,
+    each of which sees them in a folder of its own."""
+    all_workers = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        all_workers = all_workers.parent
+    made, script = all_workers / "endless models", Path(__file__).parent / "endless_models.py"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            part = all_workers / "endless models in the making"
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            subprocess.run([sys.executable, str(script), str(DEMO), str(part)], check=True, env=environment)
+            part.rename(made)
     folder = tmp_path_factory.mktemp("models")
-    script = Path(__file__).parent / "endless_models.py"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, str(script), str(DEMO), str(folder)], check=True, env=environment)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
     return folder
 
 
@@ -109,6 +126,12 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
+
+
+@pytest.fixture
+def blank(context: BrowserContext) -> Page:
+    """A page that shows nothing yet: for tests that begin elsewhere than on the Compare page."""
+    return context.new_page()
 
 
 @pytest.fixture

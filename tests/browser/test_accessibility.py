@@ -80,7 +80,8 @@ def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -
     assert violations(page) == []
 
 
-def test_the_editor_of_groups_has_no_serious_violation(page: Page, app: App) -> None:
+def test_the_editor_of_groups_has_no_serious_violation(blank: Page, app: App) -> None:
+    page = blank
     page.goto(f"{app.address}/groups?lang=en")
     page.locator(".st-key-groups_new button").click()
     expect(page.locator(".st-key-groups_editor_save button")).to_be_visible()

@@ -18,7 +18,8 @@ def test_the_prompt_has_the_focus_when_a_page_opens(page: Page) -> None:
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
 
 
-def test_the_menu_is_in_the_readers_language(page: Page, app: App) -> None:
+def test_the_menu_is_in_the_readers_language(blank: Page, app: App) -> None:
+    page = blank
     page.goto(f"{app.address}/?lang=zh")
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
     open_menu(page)

@@ -77,8 +77,9 @@ def expect_breaker(page: Page, model: str, state: str) -> None:
 
 
 @pytest.fixture
-def groups(page: Page, app: App, providers: tuple[Provider, Provider]) -> Page:
+def groups(blank: Page, app: App, providers: tuple[Provider, Provider]) -> Page:
     """The Groups page with the pair in it."""
+    page = blank
     configure(app, providers, recovery_s=3600)
     page.goto(f"{app.address}/groups?lang=en")
     expect(page.locator(".mlc-groups")).to_contain_text("pair")
@@ -151,7 +152,8 @@ def test_a_pane_of_the_compare_page_asks_a_group(page: Page, app: App, providers
     board.stop_all(page)
 
 
-def test_a_group_is_made_changed_and_deleted_on_the_page_and_the_file_keeps_its_comments(page: Page, app: App) -> None:
+def test_a_group_is_made_changed_and_deleted_on_the_page_and_the_file_keeps_its_comments(blank: Page, app: App) -> None:
+    page = blank
     before = "# Ours.\ntask_groups:\n  old: {e: {models: [demo-small]}}  # the first\n"
     write_atomically(app.groups_file, before)
     page.goto(f"{app.address}/groups?lang=en")

@@ -168,9 +168,10 @@ def test_cooperations_their_members_and_what_came_of_them(page: Page, app: str, 
 def test_services_on_documents(page: Page, app: str, unasked: UnaskedServer) -> None:
     page.goto(f"{app}/services?lang=en")
     page.get_by_role("tab", name="Upload a file").click()
-    document = {"name": "![x](report).md", "mimeType": "text/markdown"}
     text = f"Revenue rose by 28%.\n\n{everything(unasked, 'document')}"
-    page.locator('input[type="file"]').set_input_files({**document, "buffer": text.encode()})
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "![x](report).md", "mimeType": "text/markdown", "buffer": text.encode()}
+    )
     start = page.locator(".st-key-services_start").get_by_role("button")
     expect(start).to_be_enabled()
     start.click()

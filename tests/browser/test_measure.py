@@ -127,9 +127,100 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
         assert files["CSV"].count("\n") == 41
         assert "http" not in files["HTML"].replace("http-equiv", "")
         page.keyboard.press("Escape")
+        # A number opens the items behind it.
+        page.locator(".st-key-measure_openers button:enabled").first.click()
+        expect(answers).to_have_count(0)
+        open_row(page, 0)
+        asked = answers.locator(".mlc-prompt").inner_text()
         answers.get_by_role("button", name="Ask in Compare").first.click()
         expect_states(page, "done", count=2)
         expect(page.get_by_text(asked).first).to_be_visible()
+
+
+def scripts_of(folder: Path, **scripts: dict[str, object]) -> Path:
+    """A folder with a scripted model for each name."""
+    folder.mkdir()
+    for name, script in scripts.items():
+        (folder / f"{name}.json").write_text(json.dumps(script), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
+def test_a_judge_is_believed_as_far_as_it_agrees_with_ones_own_scores(context: BrowserContext, tmp_path: Path) -> None:
+    # Birch judges too: it prefers what ash wrote, wherever that stands, but of the first poem whatever stands first.
+    verdicts = [
+        {"pattern": "(?s)are to be compared.*Poem 0", "text": '{"reason": "It is first.", "better": "first"}'},
+        {"pattern": "(?s)are to be compared.*First answer:\\s+ash", "text": '{"reason": "A.", "better": "first"}'},
+        {"pattern": "are to be compared", "text": '{"reason": "B.", "better": "second"}'},
+    ]
+    birch: dict[str, object] = {"answers": verdicts, "otherwise": "birch sings"}
+    scripts, home = scripts_of(tmp_path / "scripts", ash={"otherwise": "ash sings"}, birch=birch), tmp_path / "home"
+    rows = "\n".join(f'"Poem {n}, please",judged' for n in range(12))
+    (tmp_path / "poems.csv").write_text(f"prompt,compare\n{rows}\n", encoding="utf-8")
+    with running(home, home / "models", scripts=scripts) as (address, _):
+        page = context.new_page()
+        page.goto(f"{address}/measure?lang=en")
+        expect(page.locator(".mlc-hero")).to_be_visible()
+        upload(page, tmp_path / "poems.csv")
+        # The block of the judge is open: the set has rows for one.
+        judge = page.locator('[class*="st-key-measure_setup_judge_"]').get_by_role("combobox").first
+        expect(judge).to_be_visible()
+        judge.click()
+        page.get_by_role("option", name=re.compile("birch")).first.click()
+        expect(page.get_by_text("compares two")).to_be_visible()
+        page.locator(".st-key-measure_start button").first.click()
+        ended(page)
+        trust, verdict = page.locator(".mlc-trust").first, page.locator(".mlc-verdict")
+        expect(trust).to_contain_text(re.compile("Judged by birch.*, whose agreement with you is not known"))
+        expect(trust).to_contain_text("decided in 8% of 12")
+        expect(verdict).to_contain_text(re.compile("ash.* is better than birch"))
+        open_row(page, 1)
+        answers = page.locator(".st-key-measure_answers")
+        expect(answers.get_by_text("The judge prefers ash")).to_be_visible()
+        for row in range(3):
+            page.keyboard.press("1")
+            expect(answers.get_by_text("yours: 1")).to_be_visible()
+            page.keyboard.press("w")
+            expect(answers.get_by_text("yours: 0")).to_be_visible()
+            # What is said of the judge follows without a reload.
+            expect(trust).to_contain_text(f"on {row + 1};")
+            page.keyboard.press("n")
+            expect(answers.get_by_text("yours")).to_have_count(0)
+        page.reload()
+        expect(trust).to_contain_text("agreement with your votes kappa")
+        expect(verdict).to_contain_text(re.compile("ash.* is better than birch"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
+def test_a_saved_prompt_is_put_into_the_box_by_a_slash(context: BrowserContext, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    scripts = scripts_of(tmp_path / "scripts", ash={"otherwise": "Paris."}, birch={"otherwise": "Lyon."})
+    with running(home, home / "models", scripts=scripts) as (address, _):
+        page = context.new_page()
+        page.goto(f"{address}/?lang=en")
+        page.locator(".st-key-icon_compare_library button").first.click()
+        page.get_by_label("Name", exact=True).fill("Capitals")
+        page.get_by_label(re.compile("^Prompt; ")).fill("What is the capital of {{country}}?")
+        page.get_by_label("Tags, with commas").fill("geography")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Saved as Capitals")).to_be_visible()
+        page.keyboard.press("Escape")
+        box, listed = page.get_by_test_id("stChatInputTextArea"), page.locator(".mlc-library")
+        box.click()
+        # Found by its tag too.
+        page.keyboard.type("/geo")
+        expect(listed.get_by_role("option")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(listed).to_be_hidden()
+        expect(box).to_have_value("What is the capital of {{country}}?")
+        # The variable is selected: what is typed takes its place.
+        page.wait_for_function("() => document.activeElement.selectionEnd > document.activeElement.selectionStart")
+        page.keyboard.type("France")
+        expect(box).to_have_value("What is the capital of France?")
+        page.keyboard.press("Enter")
+        expect_states(page, "done", count=2)
 
 
 @pytest.mark.slow
@@ -137,11 +228,8 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
 def test_an_evaluation_outlives_a_reload_and_is_resumed_after_the_app_was_killed(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    scripts, home = tmp_path / "scripts", tmp_path / "home"
-    scripts.mkdir()
-    for name in ("ash", "birch"):
-        script = {"otherwise": "It is 7, I think, or something near.", "tokens_per_second": 12}
-        (scripts / f"{name}.json").write_text(json.dumps(script), encoding="utf-8")
+    home, slow = tmp_path / "home", {"otherwise": "It is 7, I think, or something near.", "tokens_per_second": 12}
+    scripts = scripts_of(tmp_path / "scripts", ash={**slow}, birch={**slow})
     with running(home, home / "models", scripts=scripts) as (address, process):
         page = context.new_page()
         page.goto(f"{address}/measure?lang=en")
@@ -150,6 +238,7 @@ def test_an_evaluation_outlives_a_reload_and_is_resumed_after_the_app_was_killed
         page.locator(".st-key-measure_start button").first.click()
         done = page.locator('[data-subject="a"]:not([data-done="0"])')
         expect(done).to_be_visible()
+        expect(page.get_by_text(re.compile("about .* left")).first).to_be_visible()
         page.reload()
         expect(done).to_be_visible()
         run = page.url.partition("run=")[2].partition("&")[0]

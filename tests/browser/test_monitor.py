@@ -14,16 +14,18 @@ def monitor(page: Page) -> Locator:
     return page.locator(".st-key-app_monitor")
 
 
-@pytest.mark.parametrize("path", ["/", "/models", "/settings"])
-def test_it_tells_processors_memory_and_models_on_every_page(page: Page, app: App, path: str) -> None:
-    page.goto(f"{app.address}{path}?lang=en")
-    facts = monitor(page).locator(".facts")
-    expect(facts).to_have_text(re.compile(r"^CPU \d+% · memory [\d.]+ / [\d.]+ GB · .*\d+ models? loaded"))
-    page.goto(f"{app.address}{path}?lang=zh")
-    expect(facts).to_have_text(re.compile(r"^CPU \d+% · 内存 .*已加载 \d+ 个模型"))
+@pytest.mark.parametrize(("path", "language"), [("/", "en"), ("/models", "zh"), ("/settings", "en")])
+def test_it_tells_processors_memory_and_models_on_every_page(blank: Page, app: App, path: str, language: str) -> None:
+    blank.goto(f"{app.address}{path}?lang={language}")
+    said = {
+        "en": r"^CPU \d+% · memory [\d.]+ / [\d.]+ GB · .*\d+ models? loaded",
+        "zh": r"^CPU \d+% · 内存 .*已加载 \d+ 个模型",
+    }
+    expect(monitor(blank).locator(".facts")).to_have_text(re.compile(said[language]))
 
 
-def test_a_click_leads_to_models(page: Page, app: App) -> None:
+def test_a_click_leads_to_models(blank: Page, app: App) -> None:
+    page = blank
     page.goto(f"{app.address}/settings?lang=en")
     monitor(page).locator(".facts").focus()
     page.keyboard.press("Enter")
@@ -31,7 +33,8 @@ def test_a_click_leads_to_models(page: Page, app: App) -> None:
     expect(page.get_by_role("heading", name="Models").first).to_be_visible()
 
 
-def test_on_a_phone_it_is_folded_and_stays_as_it_was_left(page: Page, app: App) -> None:
+def test_on_a_phone_it_is_folded_and_stays_as_it_was_left(blank: Page, app: App) -> None:
+    page = blank
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{app.address}/settings?lang=en")
     facts, fold = monitor(page).locator(".facts"), monitor(page).locator(".fold")

@@ -11,7 +11,8 @@ from tests.browser import board
 from tests.browser.conftest import App
 
 
-def test_a_model_is_loaded_and_unloaded(page: Page, app: App) -> None:
+def test_a_model_is_loaded_and_unloaded(blank: Page, app: App) -> None:
+    page = blank
     page.goto(f"{app.address}/models?lang=en")
     row = page.locator('[class*="st-key-model_row_"]', has_text="south-Q8_0")
     row.get_by_role("button", name="Details").click()
@@ -27,7 +28,8 @@ def test_a_model_is_loaded_and_unloaded(page: Page, app: App) -> None:
 
 
 @pytest.mark.parametrize(("width", "language"), [(1280, "en"), (800, "zh"), (390, "zh")])
-def test_a_models_note_is_written_and_found_by_keys_alone(page: Page, app: App, width: int, language: str) -> None:
+def test_a_models_note_is_written_and_found_by_keys_alone(blank: Page, app: App, width: int, language: str) -> None:
+    page = blank
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"{app.address}/models?lang={language}")
     rows = page.locator('[class*="st-key-model_row_"]')
@@ -52,7 +54,8 @@ def test_a_models_note_is_written_and_found_by_keys_alone(page: Page, app: App, 
     expect(rows).to_have_count(1)
 
 
-def test_models_are_filtered(page: Page, app: App) -> None:
+def test_models_are_filtered(blank: Page, app: App) -> None:
+    page = blank
     page.goto(f"{app.address}/models?lang=en")
     rows = page.locator('[class*="st-key-model_row_"]')
     expect(rows).to_have_count(4)

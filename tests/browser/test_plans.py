@@ -41,7 +41,7 @@ def write_scripts(folder: Path) -> None:
         "demo-planner": {
             "answers": [{"pattern": "patiently", "text": f"<Plan>\n{PLAN}\n</Plan>" + " and so on" * 2000}],
             "otherwise": f"<Plan>\n{PLAN}\n</Plan>",
-            "tokens_per_second": 6,
+            "tokens_per_second": 12,
         },
         "demo-small": {"otherwise": COSTS, "tokens_per_second": 4, "time_to_first_token_s": 0.5},
         "demo-large": {
@@ -110,6 +110,13 @@ def done(chromium: Browser, address: str) -> str:
     return url
 
 
+@pytest.fixture
+def finished(blank: Page, done: str) -> Page:
+    """The run that is over."""
+    blank.goto(done)
+    return blank
+
+
 def stop(page: Page) -> None:
     page.locator(".st-key-plans_stop button").click()
     expect(state(page)).to_have_attribute("data-run-state", "stopped")
@@ -140,8 +147,8 @@ def test_a_reload_in_mid_run_finds_it_at_work_and_what_is_stopped_goes_on(done: 
     stop(page)
 
 
-def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Page, done: str) -> None:
-    page.goto(done)
+def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(finished: Page) -> None:
+    page = finished
     expect_end(page)
     page.get_by_label("Hard from").fill("1")
     page.get_by_label("Hard from").press("Enter")
@@ -171,8 +178,8 @@ def shown_time(page: Page) -> list[list[float]]:
     return shown
 
 
-def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(page: Page, done: str) -> None:
-    page.goto(done)
+def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(finished: Page) -> None:
+    page = finished
     expect_end(page)
     page.get_by_role("button", name="Run again").click()
     page.get_by_role("button", name="The same plan").click()
@@ -202,8 +209,8 @@ def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(pag
     assert end > zoomed[0][1]
 
 
-def test_a_step_is_solved_again_and_the_run_as_it_was_stands_beneath(page: Page, done: str) -> None:
-    page.goto(done)
+def test_a_step_is_solved_again_and_the_run_as_it_was_stands_beneath(finished: Page) -> None:
+    page = finished
     expect_end(page)
     expect_step(page, 5)
     before = page.url
@@ -238,8 +245,8 @@ def expect_step(page: Page, number: int) -> None:
     expect(page.locator(".mlc-facts")).to_contain_text(f"{difficulty} / 10")
 
 
-def test_a_click_in_the_chart_or_in_the_graph_shows_a_step(page: Page, done: str) -> None:
-    page.goto(done)
+def test_a_click_in_the_chart_or_in_the_graph_shows_a_step(finished: Page) -> None:
+    page = finished
     expect(bars(page).nth(2)).to_be_visible()
     bar = place_of_bar(page, lane=4)
     page.mouse.move(*bar)
@@ -250,8 +257,8 @@ def test_a_click_in_the_chart_or_in_the_graph_shows_a_step(page: Page, done: str
     expect_step(page, 2)
 
 
-def test_an_edited_plan_runs_beside_the_one_it_came_from(page: Page, done: str) -> None:
-    page.goto(done)
+def test_an_edited_plan_runs_beside_the_one_it_came_from(finished: Page) -> None:
+    page = finished
     page.get_by_role("button", name="Edit plan").click()
     editor = page.get_by_role("dialog")
     plan = editor.get_by_label("Plan", exact=True)
@@ -268,8 +275,8 @@ def test_an_edited_plan_runs_beside_the_one_it_came_from(page: Page, done: str) 
     expect_end(page)
 
 
-def test_a_run_is_exported_in_all_formats(page: Page, done: str, tmp_path: Path) -> None:
-    page.goto(done)
+def test_a_run_is_exported_in_all_formats(finished: Page, tmp_path: Path) -> None:
+    page = finished
     page.locator(".st-key-plans_export button").first.click()
     files = downloaded(page, ("HTML", "SVG", "XML", "JSON"), tmp_path)
     assert "Take the second offer." in files["HTML"] and "<script" not in files["HTML"]
@@ -289,8 +296,8 @@ def test_a_past_run_is_found_and_opened(page: Page, done: str) -> None:
     expect(page).to_have_url(re.compile("run="))
 
 
-def test_nothing_stands_out_of_the_page(page: Page, done: str) -> None:
-    page.goto(done)
+def test_nothing_stands_out_of_the_page(finished: Page) -> None:
+    page = finished
     expect(bars(page).first).to_be_visible()
     for width in (1280, 800):
         page.set_viewport_size({"width": width, "height": 900})

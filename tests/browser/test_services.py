@@ -62,7 +62,8 @@ def test_each_example_works_at_once_and_is_exported(page: Page, service: str, tm
     assert "## " in files["Markdown"] and "<h2>" in files["HTML"]
 
 
-def test_a_chinese_reader_gets_chinese_examples(page: Page, address: str) -> None:
+def test_a_chinese_reader_gets_chinese_examples(blank: Page, address: str) -> None:
+    page = blank
     page.goto(f"{address}/services?lang=zh")
     page.get_by_role("button", name="解读月度销售数据").click()
     ended(page)

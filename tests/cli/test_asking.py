@@ -15,6 +15,7 @@ from multi_llm_comparator.core.home import Announced, running_in
 from tests.server.test_app import said, started
 from tests.support.tiny_gguf import chain, word, write_chain
 from tests.support.typed_command import typed
+from tests.support.warm_python import warm_python
 from tests.ui.test_app import ROOT, free_port
 
 
@@ -47,7 +48,7 @@ def command(home: Path, *words: str, given: str = "") -> tuple[int, str, str]:
         "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "multi_llm_comparator.cli", *words],
+        [warm_python(), "-m", "multi_llm_comparator.cli", *words],
         env=environment,
         input=given,
         capture_output=True,

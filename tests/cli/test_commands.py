@@ -24,6 +24,7 @@ from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.support.scripted_openai_server import Act, ScriptedServer
 from tests.support.typed_command import typed
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 KEY = "my-secret-key-123456"
@@ -63,10 +64,10 @@ def configure(place: Path, server: ScriptedServer, **sections: Any) -> None:
     (place / "config.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
 
 
-async def started(place: Path, *words: str) -> asyncio.subprocess.Process:
+async def started(place: Path, *words: str, cold: bool = False) -> asyncio.subprocess.Process:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     return await asyncio.create_subprocess_exec(
-        sys.executable,
+        sys.executable if cold else warm_python(),
         "-m",
         "multi_llm_comparator.cli",
         *words,
@@ -83,8 +84,8 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, s
     return process.returncode, out.decode(), err.decode()
 
 
-async def command(place: Path, *words: str) -> tuple[int | None, str, str]:
-    return await ended(await started(place, *words))
+async def command(place: Path, *words: str, cold: bool = False) -> tuple[int | None, str, str]:
+    return await ended(await started(place, *words, cold=cold))
 
 
 def one(place: Path, pattern: str) -> Path:
@@ -104,7 +105,7 @@ async def test_a_question_is_answered_and_reported_and_the_key_stands_nowhere(
     place: Path, server: ScriptedServer
 ) -> None:
     configure(place, server)
-    code, out, err = await command(place, "plan", "--config", "config.yaml")
+    code, out, err = await command(place, "plan", "--config", "config.yaml", cold=True)
     assert (code, out) == (0, "The answer is 568.\n"), err
     report = one(place, "single/boss__mini__big/*/report.md")
     assert str(report.relative_to(place)) in err

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
 from tests.support.typed_command import typed
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 DONE, FAILED, WRONG = 0, 1, 2
@@ -25,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def convert(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "multi_llm_comparator.cli", "convert", *words]
+    command = [warm_python(), "-m", "multi_llm_comparator.cli", "convert", *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_HOME": str(place / "home")}
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.core.settings import default_home
 from tests.jobs.conftest import counting, opened, over, trial, trial_kind
+from tests.support.warm_python import warm_python
 
 __all__ = ["trial_kind"]
 ROOT = Path(__file__).parents[2]
@@ -22,8 +22,14 @@ async def typed(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 async def run_module(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *words]
+    command = [warm_python(), "-m", *words]
     return await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+async def test_tasks_of_lm_eval_are_for_models_of_this_machine() -> None:
+    told = await typed("lm-eval", "--model", "nobody", "--task", "arc_easy")
+    assert told.returncode == 2
+    assert "'nobody' is no model of this machine" in " ".join(told.stderr.split())
 
 
 @pytest.mark.slow

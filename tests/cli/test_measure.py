@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from multi_llm_comparator.cli.measure import judge_of, task_choices
+from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.evaluation.prompt_set_files import prompt_set_file
+from multi_llm_comparator.evaluation.tasks.base import TaskOptions
+from multi_llm_comparator.plans.saved import SavedPlans
 from tests.cli.test_commands import command
 from tests.evaluation.measuring.making import prompt_set
+from tests.plans.test_parse import PLAN
+from tests.plans.test_plan_run import OPTIONS
+from tests.support.scripted_openai_server import Act, ScriptedServer
 
 ROOT = Path(__file__).parents[2]
 MODELS = [ROOT / "models" / "gguf" / f"demo-small-{kind}.gguf" for kind in ("Q8_0", "Q4_0")]
@@ -60,6 +69,49 @@ async def test_a_set_is_asked_of_two_models_and_reported(place: Path) -> None:
     assert run
     code, out, err = await command(place, "export", run[1], "--format", "md", "--output", "-")
     assert (code, "## Verdict" in out) == (0, True), err
+
+
+async def test_a_saved_plan_is_measured_like_a_model_and_scored_anew_without_asking(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.usual = {"boss": Act(text=PLAN), "mini": Act(text="7"), "big": Act(text="The answer is 568.")}
+        remote = {name: {"provider": "test", "base_url": server.url, "model": name} for name in server.usual}
+        groups = tmp_path / "configs" / "llms" / "groups" / "_task_groups.yaml"
+        groups.parent.mkdir(parents=True)
+        groups.write_text(yaml.safe_dump({"models": remote}), encoding="utf-8")
+        options = replace(OPTIONS, router_model="boss", executor=replace(OPTIONS.executor, small_model="mini"))
+        executor = replace(options.executor, large_model="big")
+        SavedPlans(tmp_path / "configs" / "plans").save("sums", replace(options, executor=executor))
+        stem = [{"problem": "What is (23 + 48) * (17 - 9)?", "answer": "568"}, {"problem": "4 + 5?", "answer": "9"}]
+        (tmp_path / "stem.json").write_text(json.dumps(stem), encoding="utf-8")
+        words = ("--task", "stem.json", "--model", "plan:sums", "--model", "mini", "--output", "report.json")
+        code, out, err = await command(tmp_path, "evaluate", *words)
+        assert code == 0, err
+        assert "2 items are too few to show any difference" in " ".join(err.split())
+        assert re.search(r"plan:sums +stem +50\.0%", out), out
+        assert re.search(r"mini +stem +0\.0%", out), out
+        asked = len(server.received)
+        run = re.search(r"run: (\w+)", err)
+        assert run
+        code, out, err = await command(tmp_path, "evaluate", "--rescore", run[1])
+        assert (code, "0 scores or reasons changed" in err, len(server.received)) == (0, True, asked), err
+        assert re.search(r"plan:sums +stem +50\.0%", out)
+    code, _, err = await command(tmp_path, "evaluate", "--task", "stem.json", "--model", "plan:sum")
+    assert (code, "no plan is called 'sum'" in " ".join(err.split())) == (2, True), err
+
+
+def test_a_subject_is_of_all_tasks_or_of_the_one_that_it_names() -> None:
+    found = task_choices("mmlu, ceval", "data", TaskOptions(limit=3), ("mmlu/anatomy", "law"))
+    assert [(one.name, one.options.subjects) for one in found] == [("mmlu", ("anatomy", "law")), ("ceval", ("law",))]
+    with pytest.raises(ConfigurationError, match="'bbh/snarks', whose task is not one of --task 'mmlu'"):
+        task_choices("mmlu", None, TaskOptions(), ("bbh/snarks",))
+
+
+def test_a_rubric_makes_a_judge_go_by_it() -> None:
+    judge = judge_of("m", "a name", "", "It rhymes.")
+    assert (judge.mode, judge.rubric, judge.name) == ("rubric", "It rhymes.", "a name")
+    assert judge_of("m", "", "", "").mode == "pairwise"
+    with pytest.raises(ConfigurationError, match="not pairwise"):
+        judge_of("m", "", "pairwise", "It rhymes.")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from demo.composed import generate
 from multi_llm_comparator.conversion.gguf_export import export_gguf
 from multi_llm_comparator.plans import parse_plan
 from multi_llm_comparator.training import trainer
+from tests.support.warm_python import warm_python
 
 # One worker imports the training libraries, which takes seconds.
 pytestmark = pytest.mark.xdist_group("tuning")
@@ -56,7 +57,7 @@ def plan(place: Path, *words: str, router: str, **dataset: object) -> subprocess
         "dataset": dataset,
     }
     (place / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = [sys.executable, "-m", "multi_llm_comparator.cli", "plan", *words]
+    command = [warm_python(), "-m", "multi_llm_comparator.cli", "plan", *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]

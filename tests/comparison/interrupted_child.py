@@ -1,4 +1,6 @@
-"""A workbench that is to be killed: it asks two panes, gets half an answer from one, and says so when that is saved.
+"""A workbench that is to be killed: it asks two panes and gets half an answer from one.
+
+When that is saved, it says its own number and the run's id.
 
 Usage: python -m tests.comparison.interrupted_child DATABASE_URL
 """
@@ -6,6 +8,7 @@ Usage: python -m tests.comparison.interrupted_child DATABASE_URL
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
@@ -24,7 +27,7 @@ async def main(url: str) -> None:
     await a.say("half an ans")
     while not any(record.text == "half an ans" for record in store.load_items(comparison.id)):
         await asyncio.sleep(0.01)
-    print(comparison.id, flush=True)
+    print(os.getpid(), comparison.id, flush=True)
     await asyncio.Event().wait()
 
 

@@ -187,7 +187,7 @@ async def test_a_run_can_be_exported_before_it_began_and_while_it_runs(
 
 
 def test_another_format_is_refused_with_the_ones_there_are(snapshot: ComparisonSnapshot) -> None:
-    with pytest.raises(ConfigurationError, match="'pdf' for a comparison; there are json, csv, markdown, html"):
+    with pytest.raises(ConfigurationError, match="'pdf' for a comparison; there are html, json, csv, markdown"):
         export_run(snapshot, "pdf")
 
 

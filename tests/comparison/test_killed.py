@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer
 from tests.support.scripted_source import ScriptedSource
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,15 +17,13 @@ ROOT = Path(__file__).parents[2]
 async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(
     registry: ComparisonRegistry, store: Store, source: ScriptedSource, database_url: str
 ) -> None:
-    command = [sys.executable, "-m", "tests.comparison.interrupted_child", database_url]
+    command = [warm_python(), "-m", "tests.comparison.interrupted_child", database_url]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    try:
-        run_id = child.stdout.readline().strip()
-        assert run_id, "the child ended early"
-    finally:
-        child.kill()
-        child.wait()
+    pid, _, run_id = child.stdout.readline().strip().partition(" ")
+    assert run_id, "the child ended early"
+    os.kill(int(pid), signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
     assert [run.status for run in await registry.runs.list()] == ["interrupted"]
     comparison = await registry.get(run_id)
     half = answer(comparison, "a")

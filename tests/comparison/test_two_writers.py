@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer, asked
 from tests.comparison.conftest import KNOWN
 from tests.support.scripted_source import ScriptedSource
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -21,7 +21,7 @@ PATIENCE_S = 60
 
 async def other_writes(database_url: str, run_id: str) -> str:
     command = ("-m", "tests.comparison.second_writer", database_url, run_id)
-    child = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(warm_python(), *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     async with asyncio.timeout(PATIENCE_S):
         out, _ = await child.communicate()
     assert child.returncode == 0

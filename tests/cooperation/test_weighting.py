@@ -59,9 +59,10 @@ def test_few_records_leave_the_best_member_alone() -> None:
 
 
 def test_where_nothing_is_gained_for_sure_the_best_member_answers_alone() -> None:
-    """Two that nearly always say the same outvote a third as good: what that gains on few questions is luck."""
-    found = weights_from(made([0.7, 0.69, 0.3], 60, shared=0.9))
-    assert found.scheme == "best" and found.right == found.best_right
+    guessing = weights_from(made([0.8, 0.3, 0.3], 60))
+    assert guessing.scheme == "best" and guessing.right == guessing.best_right and guessing.weights == (1.0, 0.0, 0.0)
+    alike = weights_from([Record((record.votes[0],) * 3, record.right) for record in made([0.7], 60)])
+    assert alike.scheme == "best"
 
 
 def test_on_questions_that_were_not_seen_votes_are_hardly_ever_below_the_best_member() -> None:

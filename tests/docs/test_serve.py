@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.test_app import said, started
+from tests.support.warm_python import warm_python
 from tests.ui.test_app import ROOT, free_port
 
 PAGE = ROOT / "docs" / "serve.md"
@@ -48,7 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize("code", blocks("py"), ids=["openai", "anthropic", "ollama"])
 def test_a_client_in_python_prints_an_answer(code: str, place: str) -> None:
     code = code.replace(WRITTEN_ON, place)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([warm_python(), "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.scan.single import model_at
 from tests.support import material
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
+from tests.support.warm_python import warm_python
 
 N_CTX = 2048
 SETS = material.real("mmlu_ceval")
@@ -82,7 +82,7 @@ def of_lm_eval(
         "tasks": [rows_for_lm_eval(task, folder) for task in tasks],
     }
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.support.lm_eval_child", str(folder / "job.json"), str(folder / "out.json")]
+    command = [warm_python(), "-m", "tests.support.lm_eval_child", str(folder / "job.json"), str(folder / "out.json")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads((folder / "out.json").read_text(encoding="utf-8"))

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from multi_llm_comparator.evaluation.lm_eval_job import LmEvalOptions, run
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.evaluation.lm_eval_job import KIND, LmEvalOptions, lm_eval_spec, metrics_of, run
 from multi_llm_comparator.jobs.events import Artefact, JobEvent, Progress, Result
 from multi_llm_comparator.jobs.report import Report
 
@@ -62,6 +64,28 @@ def test_tasks_of_a_folder_run_in_the_chat_template_and_are_kept_item_by_item(tm
     # What went to the model is a conversation, not the template's text.
     assert all("conversation" in str(sample["arguments"]) for sample in kept["samples"]["own_written"])
     assert "own_written" in str(result)
+
+
+def test_each_number_of_a_result_has_its_interval_and_nothing_else_is_taken_for_one() -> None:
+    arc = {"alias": "arc", "acc,none": 0.5, "acc_stderr,none": 0.1, "exact_match,strict": 0.25, "sample_len": 8}
+    found = list(metrics_of({"results": {"arc": arc, "odd": "?", "ppl": {"word,none": 7, "word_stderr,none": "N/A"}}}))
+    assert [(one.task, one.metric, one.value) for one in found] == [
+        ("arc", "acc", 0.5),
+        ("arc", "exact_match (strict)", 0.25),
+        ("ppl", "word", 7.0),
+    ]
+    assert found[0].low == pytest.approx(0.304) and found[0].high == pytest.approx(0.696)
+    assert [one.low for one in found[1:]] == [None, None]
+    assert list(metrics_of(None)) == list(metrics_of({"results": 3})) == []
+
+
+def test_a_job_names_its_model_by_its_path_and_a_wrong_option_is_said() -> None:
+    model = ModelInfo("", "demo", str(MODEL), ModelType.GGUF, 1000, {})
+    spec = lm_eval_spec(model, tasks=["arc_easy", "piqa"], limit=5)
+    assert (spec.kind, spec.title, spec.needs.memory_bytes) == (KIND, "demo · arc_easy, piqa", 1300)
+    assert LmEvalOptions(**spec.options).tasks == ("arc_easy", "piqa")
+    with pytest.raises(ConfigurationError, match="tasks"):
+        lm_eval_spec(model, tasks=[])
 
 
 def test_options_that_are_not_known_are_refused() -> None:

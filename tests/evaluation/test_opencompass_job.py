@@ -102,7 +102,8 @@ async def test_where_opencompass_is_not_it_is_said_how_to_have_it(api: ServedApi
 
 @given(name=st.text(min_size=1, max_size=40), path=st.text(min_size=1, max_size=40))
 def test_whatever_a_model_is_called_it_stays_a_literal(name: str, path: str) -> None:
-    wanted = OpenCompassOptions(model=name, base_url="http://127.0.0.1:1/v1", python="p", tokenizer=path)
+    fields = {"model": name, "base_url": "http://127.0.0.1:1/v1", "python": "p", "tokenizer": path}
+    wanted = OpenCompassOptions.model_validate(fields)
     *_, last = ast.parse(configuration(wanted)).body
     assert isinstance(last, ast.Assign) and isinstance(last.value, ast.List)
     (call,) = last.value.elts

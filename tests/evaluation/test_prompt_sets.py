@@ -3,12 +3,14 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.evaluation.prompt_library import PromptLibrary
 from multi_llm_comparator.evaluation.prompt_set_files import FILE_FORMATS, prompt_set_file, read_prompt_set
 from multi_llm_comparator.evaluation.prompt_sets import PromptRow, PromptSet, checked_set, filled
@@ -62,7 +64,7 @@ def test_a_cell_that_a_spreadsheet_would_run_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("x.csv", b"prompt\n", "at least 1 item"),
+        ("x.csv", b"prompt\n", "is empty"),
         ("x.csv", b"a,a\n1,2\n", "a name of its own"),
         ("x.csv", b"prompt\nx,y\n", "more cells"),
         ("x.csv", b'prompt\n"x', "not readable as CSV"),
@@ -150,6 +152,63 @@ def test_a_library_that_cannot_be_read_or_saved_says_so(tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text('{"prompts": [{"name": 1}]}')
     with pytest.raises(ConfigurationError, match="holds no prompts"):
         library.list()
+
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+
+
+def test_lettered_choices_are_known_by_their_columns_and_stand_behind_the_question() -> None:
+    heading = b"question,A,B,C,D,answer\n"
+    (row, named) = (
+        prompts := read_prompt_set(heading + b"Which is a prime?,4,7,9,,B\nBigger: {{A}} or {{B}}?,4,7,,,7\n", "x.csv")
+    ).rows
+    assert (row.compare, row.choices, row.right_choice) == ("choice", ("4", "7", "9"), 1)
+    assert prompts.prompt_of(row) == "Which is a prime?\nA. 4\nB. 7\nC. 9\nAnswer:"
+    # Variables that the prompt names are no choices, unless it is said.
+    assert (named.compare, prompts.prompt_of(named)) == ("exact", "Bigger: 4 or 7?")
+    as_text = {"question": "Which?", "choices": ["red", "blue"], "answer": "blue"}
+    as_place = {"question": "Which?", "choices": ["red", "blue"], "answer": 0, "compare": "choice"}
+    rows = read_prompt_set(json.dumps([as_text, as_place]).encode(), "x.json").rows
+    assert [(one.compare, one.right_choice) for one in rows] == [("choice", 1), ("choice", 0)]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"variables": {"A": "x"}, "expected": "A"}, "at least the variables A and B"),
+        ({"variables": {"A": "x", "B": "y"}, "expected": "C"}, "none of its 2 choices"),
+        ({"variables": {"A": "x", "B": "y"}, "expected": "A", "images": [PIXEL]}, "scored by its text alone"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_refused(row: dict[str, Any], says: str) -> None:
+    with pytest.raises(DocumentError, match=says):
+        checked_set("made", name="made", rows=[{"id": "1", "prompt": "?", "compare": "choice", **row}])
+
+
+def test_images_come_with_rows_and_are_exported_and_read_again(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image_bytes(PIXEL))
+    rows = [{"prompt": "What is it?", "image": "a.png"}, {"prompt": "And here?", "images": [PIXEL, "a.png"]}]
+    prompts = read_prompt_set(json.dumps(rows).encode(), "seen.json", tmp_path)
+    assert [row.images for row in prompts.rows] == [(PIXEL,), (PIXEL, PIXEL)]
+    for format in FILE_FORMATS:
+        again = read_prompt_set(prompt_set_file(prompts, format), f"seen.{format}")
+        assert [row.images for row in again.rows] == [row.images for row in prompts.rows]
+    assert prompts.digest != prompts.model_copy(update={"rows": prompts.rows[:1]}).digest
+    text_alone = prompts.model_copy(update={"rows": tuple(r.model_copy(update={"images": ()}) for r in prompts.rows)})
+    assert prompts.digest != text_alone.digest
+
+
+@pytest.mark.parametrize("image", ["a.png", "../a.png", "/etc/passwd", "data:image/png;base64,AAAA", "https://x/a.png"])
+def test_an_image_that_is_none_or_lies_elsewhere_is_refused(tmp_path: Path, image: str) -> None:
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "a.png").write_bytes(image_bytes(PIXEL))
+    rows = json.dumps([{"prompt": "?", "image": image}]).encode()
+    for folder in (None, tmp_path / "sets"):
+        with pytest.raises(DocumentError, match=r"row 1|rows"):
+            read_prompt_set(rows, "x.json", folder)
 
 
 def test_names_of_columns_are_no_formulas_either() -> None:

@@ -104,14 +104,15 @@ async def run(gateway: Gateway, requests: int, callers: int) -> Counter[str | No
     return ends
 
 
-async def test_ten_thousand_requests_over_three_flaky_providers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("requests", [2_000, pytest.param(10_000, marks=pytest.mark.nightly)])
+async def test_thousands_of_requests_over_three_flaky_providers(tmp_path: Path, requests: int) -> None:
     source = Flaky(seed=1)
     async with gateway_of(CONFIG, tmp_path, source) as gateway:
-        ends = await run(gateway, 10_000, 100)
+        ends = await run(gateway, requests, 100)
         statistics = gateway.get_statistics()
-    assert sum(ends.values()) == 10_000, "a request was lost"
+    assert sum(ends.values()) == requests, "a request was lost"
     assert statistics["requests"]["answered"] == ends[None]
-    assert statistics["requests"].get("failed", 0) == 10_000 - ends[None]
+    assert statistics["requests"].get("failed", 0) == requests - ends[None]
     made = {kind: statistics["attempts"].get(kind, 0) for kind in ("answered", "failed", "failed_after_text")}
     assert sum(made.values()) == source.calls, "an attempt was not accounted for"
     # On a machine that stands still for a second, a healthy call may be given up as if it hung; that counts too.
@@ -120,7 +121,7 @@ async def test_ten_thousand_requests_over_three_flaky_providers(tmp_path: Path) 
     assert made["failed"] + made["failed_after_text"] == sum(source.faults.values()) - source.faults["hang"] + hung
     assert made["failed_after_text"] == source.faults["cut"]
     # What a fallback cannot cure is reported: a cut after text, a wrong request, and overflows with nowhere longer.
-    assert ends[None] >= 9_000
+    assert ends[None] >= 0.9 * requests
     assert ends["RequestRefusedError"] == source.faults["400"]
     assert ends["InferenceError"] == 0
 

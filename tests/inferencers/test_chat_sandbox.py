@@ -150,11 +150,11 @@ def test_what_is_hostile_is_refused_or_ended_and_the_next_template_is_as_good_as
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not limit memory")
 def test_what_would_fill_the_memory_is_given_none() -> None:
-    *outcomes, good = tried([*GREEDY.values(), CONSTANTS + SHOWS, SHOWS])
-    *greedy, constants = outcomes
+    greedy = tried([*GREEDY.values()])
+    constants, good = tried([CONSTANTS + SHOWS, SHOWS], soft_seconds=1.0)
     assert [name for name, one in zip(GREEDY, greedy, strict=True) if one.problem is None] == []
     assert constants.problem is None, "each of its values is let go before the next is made"
-    assert max(one.more_bytes for one in outcomes) < MOST_BYTES
+    assert max(one.more_bytes for one in (*greedy, constants)) < MOST_BYTES
     assert (good.problem, good.text) == (None, "Why?")
 
 
@@ -166,7 +166,7 @@ def test_a_long_conversation_is_within_the_limits() -> None:
 
 
 def test_a_prompt_without_end_is_refused() -> None:
-    endless = "{% for i in range(90000) %}" + SHOWS * 200 + "{% endfor %}"
+    endless = "{% for i in range(90000) %}" + ("words " * 400 + SHOWS) * 2 + "{% endfor %}"
     assert "makes a prompt of more than" in str(ChatTemplate(endless).problem)
 
 

@@ -160,9 +160,11 @@ def test_a_conversation_is_scored_behind_its_template(scorer: Scorer) -> None:
     (result,) = results(scorer, [ScoreRequest(prefix=chat, continuations=("one", "two"))])
     rendered = scorer.tokenizer.template
     assert rendered.is_present and result.prefix_tokens > 8
+    assert "two <|im_end|> three" in result.prompt and len(result.prompt) > len("one two <|im_end|> three")
     # The same texts without the template are another prefix.
     (plain,) = results(scorer, [ScoreRequest(prefix="two three", continuations=("one", "two"))])
     assert plain.prefix_tokens < result.prefix_tokens
+    assert plain.prompt == ""
 
 
 @both_engines

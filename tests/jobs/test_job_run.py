@@ -116,4 +116,4 @@ async def test_a_job_that_takes_more_memory_than_there_is_for_models_is_ended_wi
         hungry = changed(trial(eats=400_000_000), environment={"MLC_MAX_MEMORY_GB": "0.3"})
         job = await over(await jobs.start(hungry))
     assert job.state == "failed" and job.error is not None and job.error.type == InsufficientMemoryError.__name__
-    assert "of at most 0.3 GB" in job.error.text and "raise max_memory_gb" in job.error.text
+    assert "of at most 300 MB" in job.error.text and "raise max_memory_gb" in job.error.text

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = PlanOptions(
@@ -232,13 +232,14 @@ asyncio.run(main())
 
 async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_finished_step(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'runs.db'}"
-    process = subprocess.Popen([sys.executable, "-c", KILLED, url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen([warm_python(), "-c", KILLED, url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     run_id = process.stdout.readline().strip()
     store = Store(url)
     watching = PlanRegistry(RunRegistry(store), ByTarget())
     seen = await watching.get(run_id)
-    assert seen.owner is not None and seen.owner.pid == process.pid
+    assert seen.owner is not None
+    pid = seen.owner.pid
     assert seen.state == "running"
     # It goes on meanwhile.
     (summary,) = await watching.runs.list()
@@ -248,9 +249,9 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
         watching.runs.stop(run_id),
         watching.runs.delete([run_id]),
     ):
-        with pytest.raises(RunAtWorkError, match=str(process.pid)):
+        with pytest.raises(RunAtWorkError, match=str(pid)):
             await forbidden
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
     # It may have been killed before the plan was complete; then the planner is asked again, and says the same.

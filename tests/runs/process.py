@@ -1,4 +1,5 @@
-"""Another process on the same database: it brings a run half way, says so, and finishes it when it is told to.
+"""Another process on the same database: it brings a run half way, says its own number and the run's id, and finishes
+the run when it is told to.
 
 Usage: python -m tests.runs.process DATABASE_URL KIND
 """
@@ -6,6 +7,7 @@ Usage: python -m tests.runs.process DATABASE_URL KIND
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from multi_llm_comparator.tracking.store import Store
@@ -16,7 +18,7 @@ async def main(url: str, kind: str) -> None:
     store = Store(url)
     life = KINDS[kind](store)
     run = await life.half()
-    print(run.id, flush=True)
+    print(os.getpid(), run.id, flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     await life.end(run)
     await life.runs.aclose()

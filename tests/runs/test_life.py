@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 from tests.runs.kinds import KINDS, PATIENCE_S, Life
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -32,17 +34,18 @@ ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 
 
 @contextmanager
-def another_process(url: str, kind: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process that is half way through a run, and the run's id."""
-    command = [sys.executable, "-m", "tests.runs.process", url, kind]
+def another_process(url: str, kind: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+    """A process that is half way through a run, its number, and the run's id. It is killed at the end."""
+    command = [warm_python(), "-m", "tests.runs.process", url, kind]
     child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:
-        run_id = child.stdout.readline().strip()
+        pid, _, run_id = child.stdout.readline().strip().partition(" ")
         assert run_id, "the child ended early"
-        yield child, run_id
+        yield child, int(pid), run_id
     finally:
-        child.kill()
+        if child.poll() is None:
+            os.kill(int(pid or child.pid), signal.SIGKILL)
         child.wait()
 
 
@@ -73,15 +76,15 @@ async def test_a_run_that_is_over_is_read_again_as_it_was(life: Life, kind: str,
 async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:
-    with another_process(store_url, kind) as (child, run_id):
+    with another_process(store_url, kind) as (child, pid, run_id):
         (summary,) = await life.runs.list(RunFilter(states=("running",)))
-        assert summary.owner is not None and (summary.id, summary.owner.pid) == (run_id, child.pid)
+        assert summary.owner is not None and (summary.id, summary.owner.pid) == (run_id, pid)
         before = store.version_of(run_id)
         seen = await life.runs.get(run_id, LiveRun)
         assert seen.owner is not None and child.stdin is not None
-        assert (seen.state, seen.owner.pid, seen.is_at_work) == ("running", child.pid, False)
+        assert (seen.state, seen.owner.pid, seen.is_at_work) == ("running", pid, False)
         for refused in (life.runs.stop(run_id), life.runs.resume(run_id, LiveRun), life.runs.delete([run_id])):
-            with pytest.raises(RunAtWorkError, match=str(child.pid)):
+            with pytest.raises(RunAtWorkError, match=str(pid)):
                 await refused
         await life.runs.aclose()
         assert store.version_of(run_id) == before
@@ -109,7 +112,7 @@ async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life: Life, ki
 async def test_after_kill_9_a_run_is_interrupted_and_resumed_without_repeating_what_is_finished(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:
-    with another_process(store_url, kind) as (_, run_id):
+    with another_process(store_url, kind) as (_, _, run_id):
         pass
     assert [run.status for run in await life.runs.list()] == ["interrupted"]
     assert (await life.runs.get(run_id, LiveRun)).state == "interrupted"

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.support.tiny_gguf import chain, word, write_chain, write_random
+from tests.support.warm_python import warm_python
 from tests.ui.test_app import PATIENCE_S, ROOT, free_port
 
 MODULE = "multi_llm_comparator.server.app"
@@ -35,8 +36,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(home: Path, *options: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", MODULE, *options]
+def started(home: Path, *options: str, cold: bool = False, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """A server with its imports done, unless it is to be ``cold``: only then is it the process that is returned."""
+    command = [sys.executable if cold else warm_python(), "-m", MODULE, *options]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(home, **more), stdout=subprocess.PIPE, text=True)
     try:
         yield process
@@ -52,7 +54,7 @@ def said(process: subprocess.Popen[str]) -> str:
 
 def test_it_answers_with_the_models_of_this_machine_and_ends_with_all_its_processes(home: Path) -> None:
     port = free_port()
-    with started(home, "--port", str(port), "--model", "tiny", "--context", "256") as server:
+    with started(home, "--port", str(port), "--model", "tiny", "--context", "256", cold=True) as server:
         assert f"http://127.0.0.1:{port}/v1" in said(server)
         body = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0}
         url = f"http://127.0.0.1:{port}"
@@ -104,7 +106,7 @@ def test_what_cannot_be_meant_is_said_and_nothing_starts(
     home: Path, options: tuple[str, str], variables: dict[str, str], told: str
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", MODULE, *options],
+        [warm_python(), "-m", MODULE, *options],
         cwd=ROOT,
         env=environment(home, **variables),
         capture_output=True,
@@ -122,7 +124,7 @@ def test_a_port_that_is_taken_is_said_so_before_anything_else(home: Path) -> Non
         taken.listen()
         port = str(taken.getsockname()[1])
         done = subprocess.run(
-            [sys.executable, "-m", MODULE, "--port", port],
+            [warm_python(), "-m", MODULE, "--port", port],
             cwd=ROOT,
             env=environment(home),
             capture_output=True,

@@ -17,6 +17,7 @@ from multi_llm_comparator.server.guard import HEALTH, Guard
 SECRET = "what a stranger must not read"
 TOKEN = "the-token-of-this-test"
 HOME = "http://127.0.0.1:8501"
+FOLLOWED = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 FOREIGN = ("http://evil.test", "https://127.0.0.1:8502", "http://localhost:8501", "null", "", "http://127.0.0.1")
 
 
@@ -170,12 +171,9 @@ def test_the_redirect_leads_to_no_other_server(guarded: TestClient, path: str) -
 
 
 def test_who_comes_by_a_link_elsewhere_is_asked_again_by_our_own_page(guarded: TestClient) -> None:
-    answer = guarded.get("/", headers={"accept": "text/html", "sec-fetch-site": "cross-site"})
+    answer = guarded.get("/", headers={"accept": "text/html", "sec-fetch-site": "cross-site", **FOLLOWED})
     assert answer.status_code == 401
     assert 'http-equiv="refresh"' in answer.text
-
-
-FOLLOWED = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

@@ -83,7 +83,7 @@ async def test_tokens_of_others_models_are_not_counted_either(tmp_path: Path, st
 
 
 async def test_what_asks_for_no_text_counts_as_a_request(tmp_path: Path, store: Store) -> None:
-    chat = {"model": "demo-small", "messages": [{"role": "user", "content": "hi"}]}
+    chat: dict[str, object] = {"model": "demo-small", "messages": [{"role": "user", "content": "hi"}]}
     bodies: dict[str, dict[str, object]] = {
         COUNTING: chat,
         "/tokenize": {"model": "demo-small", "prompt": "hi"},

@@ -88,7 +88,7 @@ class LyingHub(HubServer):
         return {**super().listing(repo), "sha": "../../../elsewhere"}
 
 
-async def test_no_answer_of_a_hub_leads_out_of_the_folder_of_data_sets(tmp_path: Path) -> None:
+async def test_no_answer_of_a_hub_leads_out_of_the_folder_of_data_sets(hub: Any, tmp_path: Path) -> None:
     with serving(LyingHub({"org/rows": {"train.jsonl": ROW}})) as lying:
         client = HubClient(tmp_path / "models", endpoint=lying.url)
         with pytest.raises(DownloadError, match="which is none"):

@@ -84,7 +84,7 @@ def test_of_what_they_print_the_end_is_read_and_no_more_is_kept_than_that(
     log = tmp_path / LOG_FILE
     with log.open("ab") as file:
         file.truncate(MAX_LOG_BYTES)
-        file.write(b"the last line\n")
+        file.write(b"\nthe last line\n")
     assert pages.problem == "the last line"
     assert pages.state == "running" and log.stat().st_size < MAX_LOG_BYTES
     pages.stop()

@@ -22,7 +22,7 @@ from tests.support.material import files
 ROOT = Path(__file__).parents[2]
 CONVERSATIONS = files("conversations.jsonl", "mt_bench", "question.jsonl")
 MODELS = ("demo-small", "demo-large-Q8_0")
-TWO_DOZEN = 24
+A_DOZEN = 12
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_questions_of_two_turns_are_all_answered_or_refused_with_a_reason(
 ) -> None:
     questions = [json.loads(line)["turns"] for line in path.read_text(encoding="utf-8").splitlines()]
     # Of each kind some: they stand one kind after the other.
-    questions = questions[:: max(1, len(questions) // TWO_DOZEN)]
+    questions = questions[:: max(1, len(questions) // A_DOZEN)]
     # One that fits into no context of a demo model.
     questions.append(["What do these words say? " + "many words " * 2000, "And now?"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 def byte_level_tokenizer(split: str | None, *, vocab: int = 420, ignore_merges: bool = False) -> Tokenizer:
     """A byte-level BPE with the given splitting expression, or GPT-2's built-in one."""
+    return Tokenizer.from_str(_byte_level(split, vocab, ignore_merges))
+
+
+@cache
+def _byte_level(split: str | None, vocab: int, ignore_merges: bool) -> str:
     tokenizer = Tokenizer(BPE(ignore_merges=ignore_merges))
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split is None)
     if split is None:
@@ -42,7 +48,8 @@ def byte_level_tokenizer(split: str | None, *, vocab: int = 420, ignore_merges: 
     tokenizer.train_from_iterator(CORPUS, trainer)
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in SPECIALS])
     tokenizer.add_tokens([AddedToken("<tool>", normalized=False)])
-    return tokenizer
+    made: str = tokenizer.to_str()
+    return made
 
 
 def sentencepiece_like_tokenizer() -> Tokenizer:

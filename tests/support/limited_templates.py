@@ -1,6 +1,6 @@
 """Tries chat templates in a process whose limits are switched on, as those of models are.
 
-python -m tests.support.limited_templates < sources.json
+python -m tests.support.limited_templates SOFT_SECONDS < sources.json
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers import chat, time_limits
 
-# Shorter than those of models, so that tests end sooner.
-SECONDS, SOFT_SECONDS = 2.0, 0.5
+# Shorter than those of models, so that tests end sooner: of processor time, so that a busy machine changes nothing.
+SOFT_SECONDS = 0.2
+# How many times as long until a process is ended.
+HARDER = 4
 ENDED = "the process was ended"
 
 
@@ -30,9 +32,12 @@ class Tried:
     more_bytes: int
 
 
-def tried(sources: Sequence[str]) -> list[Tried]:
+def tried(sources: Sequence[str], *, soft_seconds: float = SOFT_SECONDS) -> list[Tried]:
     """What became of each template, in a process of their own; after one that is ended, in another."""
-    command = [sys.executable, "-m", "tests.support.limited_templates"]
+    from tests.support.warm_python import warm_python
+    from tests.support.warm_start import LIGHT_ENGINE
+
+    command = [warm_python(LIGHT_ENGINE), "-m", "tests.support.limited_templates", str(soft_seconds)]
     outcomes: list[Tried] = []
     while len(outcomes) < len(sources):
         left = json.dumps(list(sources[len(outcomes) :]))
@@ -57,6 +62,7 @@ def _peak_bytes() -> int:
 
 if __name__ == "__main__":
     time_limits.switch_on()
-    vars(chat)["TEMPLATE"] = replace(time_limits.TEMPLATE, seconds=SECONDS, soft_seconds=SOFT_SECONDS)
+    soft_seconds = float(sys.argv[1])
+    vars(chat)["TEMPLATE"] = replace(time_limits.TEMPLATE, seconds=HARDER * soft_seconds, soft_seconds=soft_seconds)
     for given in json.load(sys.stdin):
         print(json.dumps(asdict(_try(given))), flush=True)

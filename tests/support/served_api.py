@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
@@ -59,18 +61,53 @@ class ServedApi:
 
 @contextlib.asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
-    """``app`` behind uvicorn on a free port; its address."""
+    """``app`` behind uvicorn on a free port; its address.
+
+    Started and ended as uvicorn does itself, but for the tenths of a second that it sleeps before it looks whether it
+    should end, and then whether it has.
+    """
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
-        task = asyncio.create_task(server.serve(sockets=[held]))
-        while not server.started:
-            await asyncio.sleep(0.005)
+        await server.startup(sockets=[held])
+        await server.on_tick(0)
         try:
             yield f"http://127.0.0.1:{held.getsockname()[1]}"
         finally:
-            server.should_exit = server.force_exit = True
-            await task
+            await _end(server)
+
+
+async def _end(server: uvicorn.Server) -> None:
+    for listener in server.servers:
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.shutdown()
+    ends_at = asyncio.get_running_loop().time() + ENDS_WITHIN_S
+    while server.server_state.connections or server.server_state.tasks:
+        if asyncio.get_running_loop().time() > ends_at:
+            break
+        await asyncio.sleep(0.002)
+    for listener in server.servers:
+        await listener.wait_closed()
+
+
+# Who still hangs on then is let go with the event loop of the test.
+ENDS_WITHIN_S = 0.3
+# By their bounds: to declare all its paths takes an API longer than most tests of it.
+_idle: dict[tuple[tuple[str, int], ...], list[FastAPI]] = defaultdict(list)
+
+
+@contextlib.asynccontextmanager
+async def api_over(served: Served, bounds: dict[str, int]) -> AsyncIterator[FastAPI]:
+    """An API that answers with ``served``, and nobody else's meanwhile."""
+    idle = _idle[tuple(sorted(bounds.items()))]
+    api = idle.pop() if idle else make_api(lambda: served, **bounds)  # type: ignore[arg-type]
+    api.state.served = lambda: served
+    yield api
+    idle.append(api)
 
 
 @contextlib.asynccontextmanager
@@ -106,9 +143,9 @@ async def served_api(
     )
     if store is not None:
         served = _with_runs(served, asked, store, folder)
-    api = make_api(lambda: served, **bounds)  # type: ignore[arg-type]
     try:
         async with (
+            api_over(served, bounds) as api,
             listening(wrapped(api)) as url,
             httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False) as http,
         ):

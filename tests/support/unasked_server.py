@@ -35,7 +35,7 @@ class UnaskedServer:
 
     @contextmanager
     def serving(self) -> Iterator[UnaskedServer]:
-        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield self

@@ -27,12 +27,14 @@ from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE
 from multi_llm_comparator.services import model_process, spare
 from multi_llm_comparator.services.child_process import START_TIMEOUT_S, Child, child_environment
 from multi_llm_comparator.services.model_process import ModelProcess
-from tests.support.warm_server import LENGTH_BYTES
+from tests.support.warm_launcher import LENGTH_BYTES
 
 ROOT = Path(__file__).parents[2]
-# Without torch: a process that needs it imports it itself, or is forked from one that has.
+# With llama.cpp and without torch: a process that needs it imports it itself, or is forked from one that has.
 LIGHT_ENGINE = "scripted"
 TORCH_ENGINES = (PRELOADED_ENGINE, "encoder")
+# With an engine's name behind it, in the environment of commands: where the server of the test that runs them listens.
+WARM_PLACE = "MLC_TEST_WARM_PLACE_"
 # As many may ask before the server has begun.
 BACKLOG = 64
 
@@ -71,33 +73,11 @@ async def _exit_code(told: asyncio.StreamReader, telling: asyncio.StreamWriter) 
     return int(json.loads(line)["code"]) if line else -signal.SIGKILL
 
 
-class WarmServer:
-    """One server of this process's tests; it ends with this process."""
+class WarmCaller:
+    """Asks the server that listens at ``place``."""
 
-    def __init__(self, engine: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mlc-warm-")
-        self._path = str(Path(self._folder.name) / "ask")
-        with socket.socket(socket.AF_UNIX) as place:
-            place.bind(self._path)
-            place.listen(BACKLOG)
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.support.warm_server"),
-                    *("--listen", str(place.fileno()), "--engine", engine),
-                ],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                env=child_environment({"PYTHONPATH": str(ROOT)}),
-                pass_fds=[place.fileno()],
-            )
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._folder.cleanup()
+    def __init__(self, place: str) -> None:
+        self.place = place
 
     async def spawn(self, port: int, token: str) -> Child:
         """Fork a model process that connects to ``port`` and shows ``token``. Raises OSError: the server has ended."""
@@ -109,7 +89,7 @@ class WarmServer:
         message = json.dumps(wanted).encode()
         caller = socket.socket(socket.AF_UNIX)
         try:
-            caller.connect(self._path)
+            caller.connect(self.place)
             socket.send_fds(caller, [len(message).to_bytes(LENGTH_BYTES, "big")], [write_end])
             caller.sendall(message)
         except OSError:
@@ -130,10 +110,41 @@ class WarmServer:
         return WarmChild(int(json.loads(line)["pid"]), stdout, told, telling)
 
 
+class WarmServer(WarmCaller):
+    """One server of this process's tests; it ends with this process."""
+
+    def __init__(self, engine: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="mlc-warm-")
+        super().__init__(str(Path(self._folder.name) / "ask"))
+        with socket.socket(socket.AF_UNIX) as place:
+            place.bind(self.place)
+            place.listen(BACKLOG)
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.support.warm_server"),
+                    *("--listen", str(place.fileno()), "--engine", engine),
+                ],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env=child_environment({"PYTHONPATH": str(ROOT)}),
+                pass_fds=[place.fileno()],
+            )
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._folder.cleanup()
+
+
 @functools.cache
-def warm_server(engine: str) -> WarmServer:
+def warm_server(engine: str) -> WarmCaller:
     """The server that has imported what this engine needs, started when it is first wanted."""
-    return WarmServer(engine)
+    # A command of a test shares the servers of the test.
+    place = os.environ.get(f"{WARM_PLACE}{engine}")
+    return WarmServer(engine) if place is None else WarmCaller(place)
 
 
 async def start_warm(port: int, token: str) -> Child:

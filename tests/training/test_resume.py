@@ -6,7 +6,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 
 from multi_llm_comparator.training import lora
 from multi_llm_comparator.training.tuning_options import TuningOptions
+from tests.support.warm_python import warm_python
 from tests.training.tunings import PAIRS, ROOT, Told, options_for
 
 pytestmark = pytest.mark.xdist_group("tuning")
@@ -24,6 +24,7 @@ import os, signal, sys
 from pathlib import Path
 from multi_llm_comparator.training import lora, tuning_watch
 from tests.training.test_resume import options_of
+from tests.support.warm_python import warm_python
 from tests.training.tunings import Told
 
 tuning_watch.CHECKPOINT_EVERY_S = 0.0
@@ -56,7 +57,7 @@ def tuned(folder: Path, killed_at: int = 0) -> int:
     folder.mkdir(exist_ok=True)
     (folder / "pairs.json").write_text(json.dumps(PAIRS), encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", TUNES, str(folder), str(killed_at)]
+    command = [warm_python(), "-c", TUNES, str(folder), str(killed_at)]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True).returncode
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.training import trainer
+from tests.support.warm_python import warm_python
 
 # One worker imports the training libraries, which takes seconds.
 pytestmark = pytest.mark.xdist_group("tuning")
@@ -104,7 +105,7 @@ def test_what_is_wrong_is_said_without_a_traceback(
 
 def interrupted(words: list[str], after: str) -> tuple[int, str]:
     """Exit code and what was said by a command that was sent Ctrl+C once it had said ``after``."""
-    command = [sys.executable, "-m", "multi_llm_comparator.training.trainer", *words]
+    command = [warm_python(), "-m", "multi_llm_comparator.training.trainer", *words]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         while after not in process.stderr.readline():

@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
+from tests.support.sources import ROOT, page_sources, tree_of
 
-ROOT = Path(__file__).parents[2]
-SOURCES = sorted([*(ROOT / "pages").glob("*.py"), *(ROOT / "multi_llm_comparator" / "ui").rglob("*.py")])
 # What Streamlit draws as Markdown: the first argument of these, and some arguments by name.
 DRAWS = frozenset(
     {
@@ -53,7 +51,7 @@ class Module:
     """What a source file draws, and where it comes from."""
 
     def __init__(self, path: Path) -> None:
-        self.tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.tree = tree_of(path)
         self.functions = {n.name: n for n in ast.walk(self.tree) if isinstance(n, ast.FunctionDef)}
         self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
@@ -150,8 +148,12 @@ class Module:
         return bool(given) and all(self.is_number(value, depth + 1) for value in given)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_what_is_drawn_as_markdown_is_the_pages_own_or_escaped(path: Path) -> None:
-    module = Module(path)
-    strange = {f"{line}: {ast.unparse(node)}" for line, node in module.drawn() if not module.is_own(node)}
+def test_what_is_drawn_as_markdown_is_the_pages_own_or_escaped() -> None:
+    modules = {path.relative_to(ROOT): Module(path) for path in page_sources()}
+    strange = {
+        f"{name}:{line}: {ast.unparse(node)}"
+        for name, module in modules.items()
+        for line, node in module.drawn()
+        if not module.is_own(node)
+    }
     assert strange == set(), "draw it through tm() or plain(), see ui/kit/escaping.py"

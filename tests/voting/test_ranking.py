@@ -209,8 +209,9 @@ def covered(simulations: int, truth: Sequence[float], tie_odds: float, count: in
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
-    share = covered(500, (0.6, 0.2, -0.1, -0.7), 0.6, 240, 600)
-    assert 0.93 <= share <= 0.97
+    # Of 200 tries a share of 95% is measured to a point and a half; five hundred of each kind are tried every night.
+    share = covered(200, (0.6, 0.2, -0.1, -0.7), 0.6, 240, 400)
+    assert 0.92 <= share <= 0.98
 
 
 @pytest.mark.nightly

@@ -130,10 +130,10 @@ def _bounded(rows: Iterable[Sequence[Any]], left: int, name: str) -> tuple[list[
 def _tables(title: str, rows: list[tuple[Any, ...]]) -> Iterator[Sheet]:
     """The table of a sheet: it begins at its first row with at least two cells, or with one if no row has two."""
     widths = [sum(cell is not None for cell in row) for row in rows]
-    wide = [number for number, width in enumerate(widths) if width >= min(2, max(widths, default=0)) and width]
-    if not wide:
+    least = min(2, max(widths, default=0))
+    start = next((number for number, width in enumerate(widths) if width >= least), None) if least else None
+    if start is None:
         return
-    start = wide[0]
     yield sheet_of(title, [list(row) for row in rows[start:]], start + 1)
 
 

@@ -96,6 +96,8 @@ async def _choice(scorer: Scorer, subject: Subject, material: Material, request:
         text=request.labels[result.best] if request.labels else request.choices[result.best],
         how=result.how,
         logprobs=result.logprobs,
+        tie_nats=result.tie_nats,
+        prompt=_kept(result.prompt),
         is_cut=result.truncated_tokens > 0,
         requested_at=begun,
         ended_at=now(),
@@ -153,15 +155,17 @@ async def scored(cell: Cell, material: Material, answer: ItemAnswer) -> Cell:
     )
 
 
+def _kept(prompt: str) -> str:
+    return prompt if len(prompt) <= MAX_PROMPT_CHARS else f"{prompt[:MAX_PROMPT_CHARS]}…"
+
+
 def _cell_of(progress: AnswerProgress, *, how: str) -> Cell:
     is_done = progress.state == "done"
     return Cell(
         state="done" if is_done else "failed",
         text=progress.text[:MAX_ANSWER_CHARS],
         how="extracted" if how == "extracted" else "asked",
-        prompt=progress.prompt
-        if len(progress.prompt) <= MAX_PROMPT_CHARS
-        else f"{progress.prompt[:MAX_PROMPT_CHARS]}…",
+        prompt=_kept(progress.prompt),
         is_cut=progress.finish_reason == "length",
         error=None if is_done else progress.error or "the answer was cut off",
         error_type=None if is_done else progress.error_type or "InferenceError",

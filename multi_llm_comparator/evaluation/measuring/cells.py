@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from multi_llm_comparator.core.scores import TIE_NATS
+
 CellState = Literal["running", "done", "failed"]
 # As many characters of a prompt are stored with an answer: longer ones are cut, and say so.
 MAX_PROMPT_CHARS = 20_000
@@ -48,8 +50,8 @@ class Cell:
     """An answer. ``score`` is between 0 and 1 and None where nothing compared it; ``human`` is what a person gave.
 
     ``how`` says where it came from: ``asked`` (written), ``scored`` (its choices' log-probabilities, in nats, are in
-    ``logprobs``) or ``extracted`` (written, and the choice looked for). ``is_alone``: nothing else decoded beside it,
-    so that its speed is the model's own.
+    ``logprobs``; what is less apart than ``tie_nats`` ties) or ``extracted`` (written, and the choice looked for).
+    ``is_alone``: nothing else decoded beside it, so that its speed is the model's own.
     """
 
     state: CellState
@@ -61,6 +63,7 @@ class Cell:
     is_tie: bool = False
     how: Literal["asked", "scored", "extracted"] = "asked"
     logprobs: tuple[float, ...] = ()
+    tie_nats: float = TIE_NATS
     prompt: str = ""
     is_cut: bool = False
     error: str | None = None

@@ -5,6 +5,7 @@ Quantizations of one model are told apart so with a few prompts: every token cou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from multi_llm_comparator.evaluation.distributions import ReferenceView, loss_fr
 from multi_llm_comparator.evaluation.measuring.asking import Scorer
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec, Subject
+from multi_llm_comparator.evaluation.statistics.intervals import weighted_interval
 
 # Of very many prompts the first ones are compared: as many characters as fit the tokens that are compared at once.
 MAX_CHARS = 150_000
@@ -23,7 +25,8 @@ MAX_CHARS_EACH = 8_000
 class Divergence:
     """A subject's distance from the reference: nats per token, and the share of places with the same likeliest token.
 
-    ``tokens`` places of ``texts`` prompts were compared. ``error``: why they could not be.
+    ``tokens`` places of ``texts`` prompts were compared. The intervals (95%) take texts as what was drawn, not places;
+    None where there was but one. ``error``: why they could not be compared.
     """
 
     subject: str
@@ -32,6 +35,8 @@ class Divergence:
     tokens: int = 0
     texts: int = 0
     error: str = ""
+    kl_interval: tuple[float, float] | None = None
+    top1_interval: tuple[float, float] | None = None
 
 
 def compared_with(spec: EvaluationSpec) -> tuple[Subject, ...]:
@@ -80,10 +85,17 @@ async def _divergence(scorer: Scorer, seen: ReferenceView, reference: Subject, o
         loss = await loss_from(scorer, seen, other.target, config)
     except MultiLLMError as exc:
         return Divergence(subject=other.id, error=str(exc))
+    weights = [text.tokens for text in loss.per_text]
     return Divergence(
         subject=other.id,
         mean_kl=loss.mean_kl,
         top1_agreement=loss.top1_agreement,
         tokens=loss.tokens,
         texts=len(loss.per_text),
+        kl_interval=_within(weighted_interval([text.mean_kl for text in loss.per_text], weights), math.inf),
+        top1_interval=_within(weighted_interval([text.top1_agreement for text in loss.per_text], weights), 1.0),
     )
+
+
+def _within(bounds: tuple[float, float] | None, most: float) -> tuple[float, float] | None:
+    return None if bounds is None else (max(0.0, bounds[0]), min(most, bounds[1]))

@@ -27,7 +27,9 @@ def voting_spec(snapshot: EvaluationSnapshot) -> VotingSpec:
     for number, row in enumerate(prompts.rows[: len(snapshot.items)]):
         cells = {one.id: snapshot.cells.get(CellKey(number, one.id)) for one in subjects}
         texts = {name: cell.text for name, cell in cells.items() if cell is not None and cell.state == "done"}
-        if len(texts) == len(subjects) and snapshot.items[number].source == PROMPTS:
+        # Of a choice there is nothing to see but a letter, and who votes sees no images.
+        is_seen = row.compare != "choice" and not row.images
+        if len(texts) == len(subjects) and is_seen and snapshot.items[number].source == PROMPTS:
             rows.append({"id": row.id, "text": prompts.prompt_of(row), "tags": row.tags})
             given[row.id] = texts
     if not rows:

@@ -87,7 +87,9 @@ class JudgingPhase:
     def _question(self, number: int) -> str:
         prompts = self.run.spec.prompts
         assert prompts is not None
-        return prompts.prompt_of(prompts.rows[number])
+        row = prompts.rows[number]
+        unseen = f"\n\n({len(row.images)} images stood before the question; they are not shown here.)"
+        return prompts.prompt_of(row) + (unseen if row.images else "")
 
     def _expected(self, number: int) -> str:
         prompts = self.run.spec.prompts

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from multi_llm_comparator.core.requests import Message
-from multi_llm_comparator.core.scores import ScoreResult
 from multi_llm_comparator.evaluation.comparing import compare
-from multi_llm_comparator.evaluation.prompt_sets import PromptRow, PromptSet
+from multi_llm_comparator.evaluation.prompt_sets import LETTERS, PromptRow, PromptSet
 from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Task, TaskItem
+from multi_llm_comparator.evaluation.tasks.choice import score_choice
+from multi_llm_comparator.evaluation.tasks.prompts import choices_after
 
 PROMPTS = "prompts"
 NOT_COMPARED = "is for people to look at"
@@ -32,25 +35,29 @@ class PromptSetTask(Task):
 
     def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         row = self._rows[item.id]
-        text = answer if isinstance(answer, str) else _chosen(item, answer)
+        if row.compare == "choice":
+            return score_choice(item, answer)
+        if not isinstance(answer, str):
+            return ItemScore(value=0.0, correct=False, reason="this prompt wants an answer in words")
         if row.compare == "none":
             return ItemScore(value=0.0, correct=None, reason=NOT_COMPARED)
         if row.compare == "judged":
             return ItemScore(value=0.0, correct=None, reason=TO_BE_JUDGED)
-        return compare(row.compare, self.prompts.expected_of(row), text)
+        return compare(row.compare, self.prompts.expected_of(row), answer)
 
     def _item(self, row: PromptRow) -> TaskItem:
-        prompt = self.prompts.prompt_of(row)
+        asked = self.prompts.prompt_of(row)
         system = (Message("system", self.prompts.system),) if self.prompts.system else ()
-        return TaskItem(
+        prompt = (*system, Message("user", asked, row.images, image_places=(0,) * len(row.images)))
+        item = TaskItem(
             id=row.id,
-            prompt=(*system, Message("user", prompt)),
+            prompt=prompt,
             target=self.prompts.expected_of(row),
             cluster=row.cluster,
-            question=prompt,
+            question=asked,
             tags=row.tags,
         )
-
-
-def _chosen(item: TaskItem, result: ScoreResult) -> str:
-    return item.labels[result.best] if item.labels else str(result.best)
+        if row.compare != "choice" or row.right_choice is None:
+            return item
+        labels = tuple(LETTERS[: len(row.choices)])
+        return replace(item, target=row.right_choice, choices=choices_after(prompt, labels), labels=labels)

@@ -11,6 +11,7 @@ from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.results import Results
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import (
+    cost_words,
     difference_words,
     interval_words,
     mean_words,
@@ -18,6 +19,7 @@ from multi_llm_comparator.evaluation.measuring.words import (
     source_name,
     trust_sentence,
     verdict_sentence,
+    with_interval,
     words_of,
 )
 
@@ -48,9 +50,14 @@ def _divergences(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
         if one.error:
             lines.append(say("divergence_failed", **names, error=one.error))
             continue
-        same, tokens = f"{one.top1_agreement:.1%}", f"{one.tokens:,}"
-        lines.append(say("divergence", **names, kl=f"{one.mean_kl:.4f}", same=same, tokens=tokens, texts=one.texts))
+        kl = f"{one.mean_kl:.4f}{_from_to(say, one.kl_interval, '.4f')}"
+        same = f"{one.top1_agreement:.1%}{_from_to(say, one.top1_interval, '.1%')}"
+        lines.append(say("divergence", **names, kl=kl, same=same, tokens=f"{one.tokens:,}", texts=one.texts))
     return lines
+
+
+def _from_to(say: Say, bounds: tuple[float, float] | None, form: str) -> str:
+    return "" if bounds is None else say("from_to", low=f"{bounds[0]:{form}}", high=f"{bounds[1]:{form}}")
 
 
 def _learnt(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
@@ -98,7 +105,7 @@ def tag_table(snapshot: EvaluationSnapshot, language: Language) -> tuple[list[st
         [
             one.tag,
             str(one.items),
-            *(mean_words(one.scores[subject.id]) for subject in snapshot.spec.subjects),
+            *(with_interval(one.scores[subject.id]) for subject in snapshot.spec.subjects),
             difference_words(one.differences, snapshot.spec, language),
         ]
         for one in found
@@ -111,8 +118,11 @@ def result_table(
 ) -> tuple[list[str], list[list[str]]]:
     """Heading and rows: a row for each subject in each source."""
     say = words_of(language)
-    names = ("model", "source", "mean", "interval", "right", "items", "failed", "open", "speed", "memory", "load")
+    names = ["model", "source", "mean", "interval", "right", "items", "failed", "open", "speed", "memory", "load"]
     costs = {cost.subject: cost for cost in results.costs}
+    # Models of this machine cost nothing, and most evaluations have no others.
+    if has_cost := any(cost.cost_usd is not None for cost in results.costs):
+        names.append("cost")
     rows = []
     for found in results.subjects:
         cost = costs[found.subject]
@@ -129,6 +139,7 @@ def result_table(
                 NOTHING if cost.tokens_per_s is None else f"{cost.tokens_per_s:.1f} tok/s",
                 memory_words(cost.memory_bytes),
                 seconds(cost.load_s, language),
+                *([cost_words(cost.cost_usd)] if has_cost else []),
             ]
         )
     return [say(name) for name in names], rows

@@ -58,4 +58,4 @@ def _answer(cell: Cell) -> ItemAnswer:
     if cell.how != "scored":
         return cell.text
     scores = (ContinuationScore(logprob=p, token_logprobs=(p,), is_greedy=False) for p in cell.logprobs)
-    return ScoreResult(continuations=tuple(scores))
+    return ScoreResult(continuations=tuple(scores), tie_nats=cell.tie_nats)

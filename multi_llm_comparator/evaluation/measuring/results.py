@@ -54,7 +54,8 @@ class PairVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectCost:
-    """What a subject takes: its own speed (asked alone, nothing beside it), its memory, and how long it loads."""
+    """What a subject takes: its own speed (asked alone, nothing beside it), its memory, how long it loads, and what all
+    its answers cost, where that is known."""
 
     subject: str
     tokens_per_s: float | None
@@ -62,6 +63,7 @@ class SubjectCost:
     memory_bytes: int | None
     load_s: float | None
     answer_s: float | None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +262,7 @@ def _cost(snapshot: EvaluationSnapshot, subject: str) -> SubjectCost:
         memory_bytes=max((cell.memory_bytes for cell in cells if cell.memory_bytes), default=None),
         load_s=max((cell.load_s for cell in cells if cell.load_s), default=None),
         answer_s=median(durations) if (durations := [c.duration_s for c in cells if c.duration_s]) else None,
+        cost_usd=sum(prices) if (prices := [c.cost_usd for c in cells if c.cost_usd is not None]) else None,
     )
 
 

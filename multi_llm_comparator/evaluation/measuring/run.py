@@ -64,7 +64,7 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
     @property
     def title(self) -> str:
         """As it was named, else what is asked: the prompt set and the tasks."""
-        asked = [*([self.spec.prompts.name] if self.spec.prompts else []), *(task.name for task in self.spec.tasks)]
+        asked = [*([self.spec.prompts.name] if self.spec.prompts else []), *(task.label for task in self.spec.tasks)]
         return self.spec.title or ", ".join(asked)[:MAX_TITLE_CHARS]
 
     def figures(self) -> dict[str, float]:

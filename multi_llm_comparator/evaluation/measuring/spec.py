@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -16,7 +17,7 @@ from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 
 MAX_SUBJECTS, MAX_TASKS, MAX_REPEATS = 16, 20, 20
 MAX_ITEMS, MAX_CELLS = 20_000, 200_000
-MAX_TARGET_CHARS = 1024
+MAX_TARGET_CHARS, MAX_RUBRIC_CHARS = 1024, 4000
 MAX_ACTORS, MAX_SEED = 64, 2**31
 # The letter of a subject: a judge and the keys of cells know it by nothing else.
 SUBJECT_IDS = tuple("abcdefghijklmnop")
@@ -41,20 +42,31 @@ class Subject(ClosedModel):
 
 
 class TaskChoice(ClosedModel):
-    """A published task: its name (``mmlu``), the folder that its data is in, or None for the Hub, and its options."""
+    """A published task: its name (``mmlu``), the folder that its data is in, or None for the Hub, and its options.
+    Or questions of one's own: the path of their file as the name."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=4096)]
     data: Annotated[str, Field(max_length=4096)] | None = None
     options: TaskOptions = TaskOptions()
+
+    @property
+    def label(self) -> str:
+        """What people call it: of a file its name alone."""
+        return PurePath(self.name).stem or self.name
 
 
 class JudgeSpec(ClosedModel):
     """Who judges, and how: two answers against each other, by a rubric, or by what the row expects."""
 
     target: Target
+    label: Annotated[str, Field(max_length=300)] = ""
     mode: JudgeMode = "pairwise"
-    rubric: Annotated[str, Field(max_length=4000)] = USUAL_RUBRIC
+    rubric: Annotated[str, Field(max_length=MAX_RUBRIC_CHARS)] = USUAL_RUBRIC
     config: ModelConfig = Field(default_factory=lambda: ModelConfig(temperature=0.0, max_tokens=512))
+
+    @property
+    def name(self) -> str:
+        return self.label or self.target
 
 
 class Cluster(ClosedModel):

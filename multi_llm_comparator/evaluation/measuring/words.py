@@ -68,7 +68,7 @@ def trust_sentence(trust: JudgeTrust, spec: EvaluationSpec, language: Language) 
     say = words_of(language)
     assert spec.judge is not None
     flips = NOTHING if trust.flip_rate is None else f"{trust.flip_rate:.0%}"
-    values = {"judge": spec.judge.target, "flips": flips, "judged": f"{trust.judged:,}"}
+    values = {"judge": spec.judge.name, "flips": flips, "judged": f"{trust.judged:,}"}
     if not trust.agreement.n:
         return say("trust_none", **values)
     kappa = NOTHING if trust.agreement.kappa is None else f"{trust.agreement.kappa:.2f}"
@@ -111,6 +111,11 @@ def memory_words(size_bytes: int | None) -> str:
     return NOTHING if size_bytes is None else f"{size_bytes / 2**20:,.0f} MiB"
 
 
+def cost_words(cost_usd: float | None) -> str:
+    """``$0.0123``."""
+    return NOTHING if cost_usd is None else f"${cost_usd:,.4f}"
+
+
 def mean_words(found: Interval | None) -> str:
     """``62.5%``."""
     return NOTHING if found is None else f"{found.mean:.1%}"
@@ -119,6 +124,11 @@ def mean_words(found: Interval | None) -> str:
 def interval_words(found: Interval | None) -> str:
     """``53.1–70.9%``."""
     return NOTHING if found is None else f"{100 * found.low:.1f}–{100 * found.high:.1f}%"
+
+
+def with_interval(found: Interval | None) -> str:
+    """``62.5% (53.1–70.9%)``."""
+    return mean_words(found) if found is None else f"{mean_words(found)} ({interval_words(found)})"
 
 
 def _points(difference: float) -> str:

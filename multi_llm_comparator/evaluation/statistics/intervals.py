@@ -90,6 +90,23 @@ def clustered_error(values: Sequence[float], clusters: Sequence[Hashable] | None
     return math.sqrt(squares * len(groups) / (len(groups) - 1)) / len(values)
 
 
+def weighted_interval(
+    values: Sequence[float], weights: Sequence[float], level: float = LEVEL
+) -> tuple[float, float] | None:
+    """Bounds of a mean in which each value counts by its weight, such as texts by their tokens; None for fewer than two
+    values: one text says nothing of how texts differ.
+
+    The error is that of a ratio, linearised (Cochran, Sampling Techniques, 1977, section 6.4).
+    """
+    n, whole = len(values), sum(weights)
+    if n < 2 or whole <= 0:
+        return None
+    mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / whole
+    squares = sum((weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True))
+    wide = student_quantile(level, n - 1) * math.sqrt(squares * n / (n - 1)) / whole
+    return mean - wide, mean + wide
+
+
 def normal_quantile(level: float) -> float:
     """Two-sided: 1.96 at 0.95."""
     return NormalDist().inv_cdf((1 + level) / 2)

@@ -12,11 +12,18 @@ from multi_llm_comparator.evaluation.tasks.ceval import load_ceval
 from multi_llm_comparator.evaluation.tasks.gsm8k import load_gsm8k
 from multi_llm_comparator.evaluation.tasks.mmlu import load_mmlu
 from multi_llm_comparator.evaluation.tasks.own import load_own
+from multi_llm_comparator.evaluation.tasks.sources import HUB
 
 Loader = Callable[[str | Path, TaskOptions], list[Task]]
 LOADERS: Mapping[str, Loader] = {"mmlu": load_mmlu, "ceval": load_ceval, "gsm8k": load_gsm8k, "bbh": load_bbh}
 
 OWN_FILES = (".csv", ".json", ".jsonl")
+# Items of those that are published whole, for whom they are not here yet: so many subjects, so many items in all.
+PUBLISHED: Mapping[str, tuple[int, int]] = {
+    "mmlu": (57, 14_042),
+    "ceval": (52, 1_346),
+    "gsm8k": (1, 1_319),
+}
 
 
 def load_tasks(name: str, source: str | Path, options: TaskOptions) -> list[Task]:
@@ -30,8 +37,22 @@ def load_tasks(name: str, source: str | Path, options: TaskOptions) -> list[Task
     Raises:
         DocumentError: no such task, or the source has not what it takes.
     """
-    if Path(name).suffix.lower() in OWN_FILES and Path(name).is_file():
+    if Path(name).suffix.lower() in OWN_FILES:
         return load_own(name, options)
     if name not in LOADERS:
         raise DocumentError(f"there is no task {name!r}; known are {', '.join(LOADERS)} and files of your own")
     return LOADERS[name](source, options)
+
+
+def items_of(name: str, source: str | Path, options: TaskOptions) -> dict[str, int]:
+    """How many items :func:`load_tasks` gives, by group. Nothing is fetched: of the Hub's it is what is published, at
+    most. Raises as :func:`load_tasks`."""
+    if source == HUB and name in PUBLISHED:
+        subjects, items = PUBLISHED[name]
+        share = min(1.0, len(options.subjects) / subjects) if options.subjects else 1.0
+        asked = options.limit * (len(options.subjects) or subjects) if options.limit else items
+        return {name: min(asked, round(items * share))}
+    counts: dict[str, int] = {}
+    for task in load_tasks(name, source, options):
+        counts[task.group] = counts.get(task.group, 0) + len(task.items)
+    return counts

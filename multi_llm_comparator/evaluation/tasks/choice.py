@@ -25,12 +25,17 @@ class ChoiceTask(Task):
         self.name, self.group, self.version, self.items = name, group, version, tuple(items)
 
     def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
-        right = int(item.target)
-        if isinstance(answer, str):
-            return _of_text(item, right, answer)
-        if len(answer.continuations) != len(item.labels):
-            return ItemScore(value=0.0, correct=False, reason="the scores are not those of this question's choices")
-        return _of_scores(item, right, answer)
+        return score_choice(item, answer)
+
+
+def score_choice(item: TaskItem, answer: ItemAnswer) -> ItemScore:
+    """Whether the likeliest of an item's choices, or the one that was written, is the right one."""
+    right = int(item.target)
+    if isinstance(answer, str):
+        return _of_text(item, right, answer)
+    if len(answer.continuations) != len(item.labels):
+        return ItemScore(value=0.0, correct=False, reason="the scores are not those of this question's choices")
+    return _of_scores(item, right, answer)
 
 
 def _of_scores(item: TaskItem, right: int, answer: ScoreResult) -> ItemScore:

@@ -4,6 +4,7 @@ A JSON list, JSON lines or a CSV file with a heading. A row has a ``question`` (
 ``expected``); with ``choices`` (a list, or in CSV columns A, B, C, ...) it is multiple choice and its answer a letter,
 a number counted from 0 or one of the choices' texts. Else ``compare`` says how the written answer is compared: exact,
 numeric, contains, regex or json_schema. Also known: ``id``, ``cluster``, ``tags`` (a list, or words with commas).
+Rows with a ``problem``, an ``answer_id`` or an answer behind ``####`` are of a data set that plans are measured on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from multi_llm_comparator.evaluation.comparing import How, compare, pattern_prob
 from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.choice import ChoiceTask
 from multi_llm_comparator.evaluation.tasks.prompts import choices_after, few_shot_prompt
+from multi_llm_comparator.evaluation.tasks.questions import FIELDS, load_questions
 from multi_llm_comparator.evaluation.tasks.sources import csv_rows, json_rows
 
 VERSION = "1"
@@ -52,6 +54,8 @@ def load_own(path: str | Path, options: TaskOptions) -> list[Task]:
     rows: list[dict[str, Any]] = list(csv_rows(path)) if path.suffix.lower() == ".csv" else json_rows(path)
     if not rows:
         raise DocumentError(f"{str(path)!r} has no questions")
+    if FIELDS & rows[0].keys() or "####" in str(rows[0].get("answer")):
+        return load_questions(path, options)
     chosen, written = list[TaskItem](), list[TaskItem]()
     for number, row in enumerate(rows[: options.limit], 1):
         where = f"{str(path)!r}, row {number}"

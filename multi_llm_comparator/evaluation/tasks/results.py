@@ -64,6 +64,21 @@ class TaskResult:
             "answers": [self._item(id) for id in self.scores],
         }
 
+    def figures(self) -> dict[str, float]:
+        """The share that is right with its interval, and the means of all metrics, as MLflow takes them."""
+        if not self.scores:
+            return {}
+        name, n = self.task.name, len(self.scores)
+        low, high = wilson(self.right, n)
+        means = {f"{name}/{metric}": self.mean(metric) for metric in self.task.metrics}
+        return {
+            **{key: value for key, value in means.items() if value is not None},
+            name: self.right / n,
+            f"{name}/low": low,
+            f"{name}/high": high,
+            f"{name}/items": n,
+        }
+
     def mean(self, metric: str) -> float | None:
         """The mean of a metric over the items that have it."""
         values = [score.metrics[metric] for score in self.scores.values() if metric in score.metrics]

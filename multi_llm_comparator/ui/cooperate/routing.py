@@ -142,10 +142,12 @@ def _draw_curves(own: Curves | None, priority: float) -> None:
     if chosen == _OWN:
         st.caption(tm("routing.learnt_from", n=curves.learnt_from, held_out=curves.n))
     else:
-        st.caption(tm("routing_curves.recorded", n=len(curves.singles), set=chosen, held_out=curves.n))
+        st.caption(
+            tm("routing_curves.recorded", n=len(curves.singles), set=chosen, held_out=curves.n, unit=curves.unit)
+        )
     verdict = curves.verdict_at(priority)
     if verdict is None:
-        st.caption(t("routing.too_few"))
+        st.caption(t("routing_curves.beyond") if curves.verdicts else t("routing.too_few"))
     else:
         _draw_verdict(verdict)
 

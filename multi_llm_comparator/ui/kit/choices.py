@@ -11,13 +11,15 @@ from multi_llm_comparator.cooperation.spec import PREFIX
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import TaskGroupManager
+from multi_llm_comparator.plans.saved import PREFIX as PLAN
+from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import UNKNOWN, Tone, model_tone
 from multi_llm_comparator.ui.kit.visitor import may_ask
 from multi_llm_comparator.workbench import get_workbench
 
-Kind = Literal["local", "remote", "group", "pool", "node", "cooperation"]
+Kind = Literal["local", "remote", "group", "pool", "node", "cooperation", "plan"]
 # How lists of choices are parted; within a part they go by name.
 _KINDS: tuple[Kind, ...] = ("local", "remote", "group", "pool", "node")
 _MODEL_TYPES = (ModelType.PYTORCH, ModelType.GGUF, ModelType.CUSTOM)
@@ -113,9 +115,15 @@ def cooperations() -> dict[str, Choice]:
     return {target: _named(target, "cooperation") for target in targets if may_ask(target)}
 
 
+def plans() -> dict[str, Choice]:
+    """By target: saved plans, each of which answers one question at a time."""
+    targets = (f"{PLAN}{name}" for name in SavedPlans().names())
+    return {target: _named(target, "plan") for target in targets if may_ask(target)}
+
+
 def sees_images(choice: Choice | None) -> bool:
     """Whether a target looks at images, as far as its files or the task groups' file tell."""
-    if choice is None or choice.kind == "cooperation":
+    if choice is None or choice.kind in ("cooperation", "plan"):
         return False
     if choice.model is not None:
         return choice.model.loaded_as.config.get("sees_images") is True

@@ -11,6 +11,9 @@ from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import t, tn
 
+# A prompt, and the images that stand before it.
+Asked = tuple[str, tuple[str, ...]]
+
 
 def draw_add_to_set(snapshot: ComparisonSnapshot) -> None:
     """A choice of the set, and one button; the set that was changed last is chosen already."""
@@ -36,21 +39,24 @@ def draw_add_to_set(snapshot: ComparisonSnapshot) -> None:
 
 
 def _add(snapshot: ComparisonSnapshot, set_id: str) -> None:
-    prompts = list(dict.fromkeys(turn.prompt for turn in snapshot.turns))
+    asked = [(turn.prompt, tuple(image.url for image in snapshot.images_of(turn))) for turn in snapshot.turns]
+    prompts = list(dict.fromkeys(asked))
     kept = attempt(lambda: _extended(prompts, set_id) if set_id else _new(snapshot, prompts))
     if kept is not None:
         inform(tn("measure.added", len(prompts), name=kept.name))
 
 
-def _new(snapshot: ComparisonSnapshot, prompts: list[str]) -> PromptSet:
-    rows = [{"id": str(number), "prompt": prompt} for number, prompt in enumerate(prompts, 1)]
+def _new(snapshot: ComparisonSnapshot, prompts: list[Asked]) -> PromptSet:
+    rows = [
+        {"id": str(number), "prompt": prompt, "images": images} for number, (prompt, images) in enumerate(prompts, 1)
+    ]
     name = cut_line(snapshot.title, MAX_NAME_CHARS) or t("measure.add_new_set")
     return PromptSets().save(checked_set(name, name=name, rows=rows))
 
 
-def _extended(prompts: list[str], set_id: str) -> PromptSet:
+def _extended(prompts: list[Asked], set_id: str) -> PromptSet:
     sets = PromptSets()
     kept = sets.load(set_id)
-    for prompt in prompts:
-        kept = sets.add_row(set_id, PromptRow(id="0", prompt=prompt))
+    for prompt, images in prompts:
+        kept = sets.add_row(set_id, PromptRow(id="0", prompt=prompt, images=images))
     return kept

@@ -14,18 +14,19 @@ from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import Subject
-from multi_llm_comparator.ui.compare.state import open_run as open_comparison
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tm
-from multi_llm_comparator.ui.kit.navigation import go_to
-from multi_llm_comparator.workbench import get_workbench
+from multi_llm_comparator.ui.measure.in_compare import ask_in_compare
 
 # One's own score of the answer in each column, from the left: right, and beneath it wrong.
 RIGHT_KEYS, WRONG_KEYS = "1234567", "qwertyu"
 MAX_SHOWN_CHARS = 20_000
+_SCORED = "measure_scored"
+# The data of a task may be large.
+READING_S = 60.0
 
 
 def draw_answers(run: EvaluationRun, snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> None:
@@ -33,6 +34,8 @@ def draw_answers(run: EvaluationRun, snapshot: EvaluationSnapshot, number: int, 
     item = snapshot.items[number]
     with st.container(border=True, key="measure_answers"):
         _draw_head(snapshot, number, shown)
+        if images := _images(snapshot, number):
+            st.html("".join(f'<img class="mlc-thumbnail" src="{escape(url)}" alt="">' for url in images))
         st.html(f'<div class="mlc-prompt">{escape(_prompt(snapshot, number))}</div>')
         if item.target:
             st.html(f'<p class="mlc-muted">{escape(t("measure.expects", expected=item.target))}</p>')
@@ -111,9 +114,7 @@ def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey,
         st.html(f'<p class="mlc-muted">{escape(_figures(cell))}</p>')
         if cell.state == "done":
             _draw_own_score(run, key, cell, position)
-        if cell.prompt:
-            with st.expander(t("measure.prompt_seen")):
-                st.code(cell.prompt, language=None, wrap_lines=True)
+        _draw_prompt_seen(run, key, cell)
         if snapshot.items[key.item].source == PROMPTS and st.button(
             t("measure.ask_in_compare"),
             icon=":material/open_in_new:",
@@ -121,6 +122,22 @@ def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey,
             key=f"measure_ask_{key.subject}_{key.repeat}",
         ):
             _compare(snapshot, key.item, (subject,), seed=cell.seed)
+
+
+def _draw_prompt_seen(run: EvaluationRun, key: CellKey, cell: Cell) -> None:
+    """What the model read, examples and all. Of scored choices it is read from the task's data once it is asked for: a
+    run does not keep a thousand copies of a subject's examples."""
+    if cell.prompt:
+        with st.expander(t("measure.prompt_seen")):
+            st.code(cell.prompt, language=None, wrap_lines=True)
+        return
+    if cell.how != "scored" or cell.state != "done":
+        return
+    name = f"measure_prompt_seen_{key.subject}_{key.repeat}"
+    with st.expander(t("measure.prompt_seen"), key=name, on_change="rerun") as box:
+        materials = perform(run.materials(), run.id, timeout_s=READING_S) if box.open else None
+        if materials is not None and isinstance(prompt := materials[key.item].item.prompt, str):
+            st.code(prompt, language=None, wrap_lines=True)
 
 
 def _score(cell: Cell) -> str:
@@ -156,6 +173,12 @@ def _draw_own_score(run: EvaluationRun, key: CellKey, cell: Cell, position: int)
 
 def _score_by_hand(run: EvaluationRun, key: CellKey, value: float | None) -> None:
     perform(run.score_by_hand(key, value), run.id)
+    st.session_state[_SCORED] = True
+
+
+def was_scored_by_hand() -> bool:
+    """Whether an answer was, since this was asked last."""
+    return bool(st.session_state.pop(_SCORED, False))
 
 
 def _draw_duels(snapshot: EvaluationSnapshot, number: int) -> None:
@@ -180,6 +203,12 @@ def _prompt(snapshot: EvaluationSnapshot, number: int) -> str:
     return snapshot.items[number].title
 
 
+def _images(snapshot: EvaluationSnapshot, number: int) -> tuple[str, ...]:
+    prompts = snapshot.spec.prompts
+    is_own = snapshot.items[number].source == PROMPTS and prompts is not None
+    return prompts.rows[number].images if is_own and prompts is not None else ()
+
+
 def _compare(snapshot: EvaluationSnapshot, number: int, subjects: tuple[Subject, ...], seed: int | None = None) -> None:
     """Ask the prompt once more in Compare, with the parameters that it was asked with here."""
 
@@ -196,13 +225,4 @@ def _compare(snapshot: EvaluationSnapshot, number: int, subjects: tuple[Subject,
         )
         for subject in subjects
     ]
-    run_id = perform(_asked(panes, _prompt(snapshot, number)), snapshot.id)
-    if run_id is not None:
-        open_comparison(run_id)
-        go_to("compare", run=run_id)
-
-
-async def _asked(panes: list[Pane], prompt: str) -> str:
-    comparison = await get_workbench().comparisons.create(panes)
-    await comparison.send(prompt)
-    return comparison.id
+    ask_in_compare(panes, _prompt(snapshot, number), _images(snapshot, number), snapshot.id)

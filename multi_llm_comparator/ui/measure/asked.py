@@ -14,7 +14,7 @@ from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.compare.first_panes import demo_four, four_ways
 from multi_llm_comparator.ui.compare.state import loadable_models, pane_choices
 from multi_llm_comparator.ui.kit.actions import attempt
-from multi_llm_comparator.ui.kit.choices import listed
+from multi_llm_comparator.ui.kit.choices import Choice, listed, plans
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.page_setup import PageSetup
@@ -62,6 +62,11 @@ def draw_prompt_choice(setup: PageSetup[Any], chosen: str, label: str, no_set: s
 # --- models ---------------------------------------------------------------------------------------------------------
 
 
+def askable() -> dict[str, Choice]:
+    """All that can be asked single questions, by target: what a pane of Compare can ask, and saved plans."""
+    return pane_choices() | plans()
+
+
 def example_models() -> list[ModelInfo]:
     """Two quantizations of the first model, else two demo models, else the two smallest."""
     models = sorted(loadable_models(), key=lambda model: model.size)
@@ -77,13 +82,13 @@ def quantizations(models: Sequence[ModelInfo]) -> list[ModelInfo]:
 
 def usable_models(chosen: Sequence[str]) -> tuple[str, ...]:
     """Those that are still there."""
-    known = pane_choices()
+    known = askable()
     return tuple(target for target in chosen if target in known)
 
 
 def label_of(target: str) -> str:
     """What reports call a model: its label without its size."""
-    choice = pane_choices().get(target)
+    choice = askable().get(target)
     if choice is None:
         return target
     return choice.label.rpartition(" · ")[0] or choice.label if choice.model else choice.label
@@ -91,7 +96,7 @@ def label_of(target: str) -> str:
 
 def draw_model_choice(setup: PageSetup[Any], chosen: Sequence[str], label: str, most: int) -> None:
     """Which models are asked, ``most`` at the most."""
-    choices = pane_choices()
+    choices = askable()
     st.multiselect(
         plain(label),
         listed(choices, *chosen),

@@ -16,6 +16,7 @@ from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere, watch
+from multi_llm_comparator.ui.measure.answers import was_scored_by_hand
 from multi_llm_comparator.ui.measure.by_tag import draw_by_tag
 from multi_llm_comparator.ui.measure.history import draw_history
 from multi_llm_comparator.ui.measure.matrix import draw_matrix
@@ -54,6 +55,9 @@ def draw_board(run: EvaluationRun) -> None:
     @st.fragment(run_every=MATRIX_POLL_S if first.is_running else None)
     def answers() -> None:
         draw_matrix(run)
+        # What is said of a judge changes with one's own scores, and stands in the other fragment.
+        if was_scored_by_hand() and not first.is_running:
+            st.rerun()
 
     live()
     answers()

@@ -9,7 +9,7 @@ import streamlit as st
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.measuring.breakdown import TagResult, results_by_tag
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
-from multi_llm_comparator.evaluation.measuring.words import difference_words, mean_words
+from multi_llm_comparator.evaluation.measuring.words import difference_words, with_interval
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.measure.opening import go_where_wanted, open_items
 
@@ -56,7 +56,7 @@ def _cached(snapshot: EvaluationSnapshot) -> tuple[TagResult, ...]:
 
 
 def _row(one: TagResult, snapshot: EvaluationSnapshot) -> dict[str, Any]:
-    scores = {subject: mean_words(known) for subject, known in one.scores.items()}
+    scores = {subject: with_interval(known) for subject, known in one.scores.items()}
     differs = difference_words(one.differences, snapshot.spec, current_language())
     return {"tag": one.tag, "items": one.items, **scores, "differs": differs}
 

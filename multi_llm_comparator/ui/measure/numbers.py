@@ -11,6 +11,7 @@ from multi_llm_comparator.evaluation.measuring.report import remark_lines
 from multi_llm_comparator.evaluation.measuring.results import PairVerdict, Results, SubjectCost, SubjectResult
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import (
+    cost_words,
     interval_words,
     mean_words,
     source_name,
@@ -70,9 +71,14 @@ def draw_numbers(snapshot: EvaluationSnapshot, results: Results) -> None:
         t("measure.speed"),
         t("measure.memory"),
         t("measure.load"),
+        *([words_of(current_language())("cost")] if _has_cost(results) else []),
     ]
     rows = [_row(snapshot, results, found, costs[found.subject], several=several) for found in results.subjects]
     st.html(table(head, rows))
+
+
+def _has_cost(results: Results) -> bool:
+    return any(cost.cost_usd is not None for cost in results.costs)
 
 
 def _row(
@@ -97,6 +103,7 @@ def _row(
         f'<span title="{escape(tn("measure.speed_why", cost.asked_alone))}">{escape(speed)}</span>',
         escape(say.size(cost.memory_bytes)),
         escape(say.seconds(cost.load_s)),
+        *([escape(cost_words(cost.cost_usd))] if _has_cost(results) else []),
     ]
 
 

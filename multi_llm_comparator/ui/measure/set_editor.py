@@ -230,13 +230,15 @@ def _saved(prompts: PromptSet | None, name: str, template: str, system: str, row
     if not filled:
         raise DocumentError(t("measure.set_empty"))
     taken: set[str] = set()
+    # The table has no place for them.
+    images = {row.id: row.images for row in prompts.rows} if prompts else {}
     fields = []
     for number, entry in enumerate(filled, 1):
         row = row_from(number, {key: value or "" for key, value in entry.items()}, name or t("measure.new_set"))
         while row["id"] in taken:
             row["id"] = f"{row['id']}'"
         taken.add(row["id"])
-        fields.append(row)
+        fields.append({**row, "images": images.get(row["id"], ())})
     checked = checked_set(
         name or t("measure.new_set"),
         id=prompts.id if prompts else "",

@@ -6,32 +6,35 @@ from importlib.util import find_spec
 
 import streamlit as st
 
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.evaluation.measuring.outlook import items_asked, outlook_lines
 from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SEED, MAX_SUBJECTS
-from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
-from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
 from multi_llm_comparator.evaluation.tasks.catalogue import LOADERS
-from multi_llm_comparator.ui.compare.state import pane_choices
 from multi_llm_comparator.ui.kit.choices import listed
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.welcome import draw_no_models
 from multi_llm_comparator.ui.measure.asked import (
+    askable,
     chosen_set,
     draw_example,
     draw_model_choice,
     draw_prompt_choice,
     example_models,
 )
+from multi_llm_comparator.ui.measure.in_compare import draw_try_row
+from multi_llm_comparator.ui.measure.lm_eval import draw_lm_eval
 from multi_llm_comparator.ui.measure.set_editor import draw_set_buttons
-from multi_llm_comparator.ui.measure.state import SETUP, Setup, start
+from multi_llm_comparator.ui.measure.state import SETUP, Setup, start, tasks_of
 
 TEMPERATURES = tuple(step / 10 for step in range(21))
 
 
 def draw_setup() -> None:
     """What the page is for, an example that works at once, and the three choices: data, models, judge."""
-    if not pane_choices():
+    if not askable():
         draw_no_models("measure", t("measure.welcome"))
         return
     draw_example("measure", SETUP, Setup(), example_models(), start)
@@ -52,7 +55,7 @@ def draw_setup() -> None:
             type="primary",
             key="measure_start",
             on_click=start,
-            disabled=not setup.models or (prompts is None and not setup.tasks),
+            disabled=not setup.models or (prompts is None and not tasks_of(setup)),
             shortcut="Alt+Enter",
         )
 
@@ -61,8 +64,11 @@ def _draw_data(setup: Setup, prompts: PromptSet | None) -> None:
     st.markdown(f"**{t('measure.data')}**")
     draw_prompt_choice(SETUP, setup.prompts, t("measure.prompts"), t("measure.no_set"))
     draw_set_buttons(prompts, setup.prompts)
-    with st.expander(t("measure.tasks"), expanded=bool(setup.tasks), icon=":material/school:"):
+    if prompts is not None:
+        draw_try_row(prompts, setup.models, ModelConfig(temperature=setup.temperature, max_tokens=setup.max_tokens))
+    with st.expander(t("measure.tasks"), expanded=bool(tasks_of(setup)), icon=":material/school:"):
         _draw_tasks(setup)
+    draw_lm_eval(setup)
 
 
 def _draw_tasks(setup: Setup) -> None:
@@ -86,7 +92,16 @@ def _draw_tasks(setup: Setup) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         SETUP.number("limit", 0, 20_000)
         SETUP.number("shots", 0, 64)
+        SETUP.number("shots_seed", 0, MAX_SEED)
         st.toggle(t("measure.chat"), setup.chat, **SETUP.bind("chat"))
+    st.text_input(
+        t("measure.file"),
+        setup.file,
+        help=t("measure.file_why"),
+        placeholder=t("measure.file_example"),
+        max_chars=4096,
+        **SETUP.bind("file"),
+    )
 
 
 def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
@@ -114,7 +129,7 @@ def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
                 **SETUP.bind("cluster"),
             )
     if prompts is not None and len(setup.models) > 1:
-        choices = pane_choices()
+        choices = askable()
         options = ["", *(target for target in setup.models if target in choices)]
         st.selectbox(
             t("measure.reference"),
@@ -130,7 +145,7 @@ def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
     judged = sum(row.compare == "judged" for row in prompts.rows) if prompts else 0
     with st.expander(t("measure.judge"), expanded=judged > 0, icon=":material/gavel:"):
         st.caption(tn("measure.judge_why", judged))
-        choices = pane_choices()
+        choices = askable()
         options = ["", *listed(choices, setup.judge)]
         st.selectbox(
             t("measure.judge"),
@@ -156,12 +171,26 @@ def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
 
 
 def _draw_outlook(setup: Setup, prompts: PromptSet | None) -> None:
-    """The smallest difference that so many prompts can show."""
+    """The smallest difference that so many prompts, and items of tasks, can show; or why tasks cannot be read."""
     subjects = len(setup.models) * len({setup.temperature, *setup.also_at})
-    if prompts is None or subjects < 2:
+    if subjects < 2:
         return
-    count, pairs = len(prompts.rows), subjects * (subjects - 1) // 2
-    visible = smallest_difference(count, comparisons=pairs)
-    words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language(), comparisons=pairs)
-    with st.container(horizontal=True, horizontal_alignment="center"):
-        st.caption(plain(words), width="content")
+    try:
+        lines = outlook_lines(_counted(setup, prompts), subjects, current_language())
+    except MultiLLMError as exc:
+        lines = [str(exc)]
+    for line in lines:
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            st.caption(plain(line), width="content")
+
+
+def _counted(setup: Setup, prompts: PromptSet | None) -> dict[str, int]:
+    """See :func:`items_asked`; read once for each choice of tasks."""
+    tasks = tasks_of(setup)
+    key, asked = "measure_counted", (tasks, prompts.digest if prompts else "")
+    known = st.session_state.get(key)
+    if known is None or known[0] != asked:
+        known = asked, items_asked(prompts, tasks)
+        st.session_state[key] = known
+    counts: dict[str, int] = known[1]
+    return counts

@@ -22,6 +22,7 @@ from multi_llm_comparator.evaluation.measuring.spec import (
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.evaluation.tasks.base import TaskOptions
+from multi_llm_comparator.evaluation.tasks.catalogue import LOADERS
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import attempt, perform
 from multi_llm_comparator.ui.kit.page_setup import PageSetup, restored
@@ -62,6 +63,9 @@ class Setup:
     cluster: str = ""
     also_at: tuple[float, ...] = ()
     seed: int = 1
+    shots_seed: int = TaskOptions().seed
+    file: str = ""
+    lm_eval: str = ""
 
 
 def _first() -> Setup:
@@ -85,18 +89,26 @@ def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
     temperatures = dict.fromkeys(round(one, 2) for one in (setup.temperature, *setup.also_at))
     configs = [ModelConfig(temperature=one, max_tokens=setup.max_tokens) for one in temperatures]
     subjects = crossed(setup.models, [label_of(target) for target in setup.models], configs)
-    options = TaskOptions(shots=setup.shots, limit=setup.limit or None, chat=setup.chat)
-    judge = {"target": setup.judge, "mode": setup.judge_mode, "rubric": setup.rubric}
+    judge = {"target": setup.judge, "label": label_of(setup.judge)[:300], "mode": setup.judge_mode}
+    if setup.rubric.strip():
+        judge["rubric"] = setup.rubric
     return checked_spec(
         subjects=subjects,
         prompts=prompts,
-        tasks=[TaskChoice(name=name, data=setup.data.strip() or None, options=options) for name in setup.tasks],
+        tasks=tasks_of(setup),
         repeats=setup.repeats,
         seed=setup.seed,
         judge=JudgeSpec.model_validate(judge) if setup.judge else None,
         reference=_reference(setup, subjects) if prompts is not None else None,
         cluster={"address": setup.cluster.strip()} if setup.cluster.strip() else None,
     )
+
+
+def tasks_of(setup: Setup) -> list[TaskChoice]:
+    """The published tasks that are chosen, and the file of questions that is named."""
+    options = TaskOptions(shots=setup.shots, limit=setup.limit or None, chat=setup.chat, seed=max(0, setup.shots_seed))
+    names = [*setup.tasks, *([setup.file.strip()] if setup.file.strip() else [])]
+    return [TaskChoice(name=name, data=setup.data.strip() or None, options=options) for name in names]
 
 
 def _reference(setup: Setup, subjects: Sequence[Subject]) -> str | None:
@@ -118,12 +130,18 @@ def start() -> None:
 def set_up_again(run: EvaluationRun) -> None:
     """Set up another evaluation as this one was."""
     spec = run.spec
-    config = spec.subjects[0].config
+    config, usual = spec.subjects[0].config, Setup()
     first = spec.tasks[0] if spec.tasks else None
+    options = first.options if first else None
     SETUP.revise(
         prompts=_kept_id(spec.prompts),
         models=tuple(dict.fromkeys(subject.target for subject in spec.subjects)),
-        tasks=tuple(task.name for task in spec.tasks),
+        tasks=tuple(task.name for task in spec.tasks if task.name in LOADERS),
+        file=next((task.name for task in spec.tasks if task.name not in LOADERS), ""),
+        limit=(options.limit or 0) if options else usual.limit,
+        shots=usual.shots if options is None or options.shots is None else options.shots,
+        chat=options.chat if options else usual.chat,
+        shots_seed=options.seed if options else usual.shots_seed,
         data=(first.data or "") if first else "",
         repeats=spec.repeats,
         temperature=config.temperature,
@@ -132,6 +150,7 @@ def set_up_again(run: EvaluationRun) -> None:
         max_tokens=config.max_tokens,
         judge=spec.judge.target if spec.judge else "",
         judge_mode=spec.judge.mode if spec.judge else JUDGE_MODES[0],
+        rubric=spec.judge.rubric if spec.judge else USUAL_RUBRIC,
         reference=spec.subject(spec.reference).target if spec.reference else "",
         cluster=spec.cluster.address if spec.cluster else "",
     )

@@ -12,6 +12,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
 
 MAX_ADDRESS_CHARS = 300
+EXAMPLE = "http://10.0.0.5:8265"
 
 
 def chosen_cluster() -> Elsewhere | None:
@@ -41,7 +42,7 @@ def _draw_choice() -> None:
         t("elsewhere.address"),
         current_draft().cluster,
         key=address,
-        placeholder="http://10.0.0.5:8265",
+        placeholder=EXAMPLE,
         max_chars=MAX_ADDRESS_CHARS,
         on_change=lambda: change_draft(cluster=st.session_state[address].strip()),
     )

@@ -111,6 +111,8 @@ def blind_contestants(setup: Setup) -> list[str]:
 def spec_of(setup: Setup, prompts: PromptSet | None) -> VotingSpec:
     """Raises ConfigurationError: the setup cannot be voted on as it is."""
     if prompts is not None:
+        if any(row.images for row in prompts.rows):
+            raise ConfigurationError("this set has images, which are not shown to who votes; choose another set")
         rows = [{"id": row.id, "text": prompts.prompt_of(row), "tags": row.tags} for row in prompts.rows]
         asked = {"system": prompts.system, "source": prompts.name, "digest": prompts.digest}
     else:

@@ -51,9 +51,9 @@ OWN_BASE = (
     '<w:basedOn w:val="Normal"/></w:style></w:styles>'
 )
 HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "a page that unpacks to 200 MB": ("a.pdf", lambda: packed_pdf(b" " * (200 << 20))),
+    "a page that unpacks to 100 MB": ("a.pdf", lambda: packed_pdf(b" " * (100 << 20))),
     "pages that are their own parents": ("a.pdf", own_parents),
-    "a cell far away": ("a.xlsx", lambda: workbook('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')),
+    "a cell far away": ("a.xlsx", lambda: workbook('<row r="400000"><c r="XFD400000"><v>1</v></c></row>')),
     "a number beyond all": ("a.xlsx", lambda: workbook('<row r="1"><c r="A1" t="n"><v>1e999999</v></c></row>')),
     "a string that is not there": ("a.xlsx", lambda: workbook('<row r="1"><c r="A1" t="s"><v>99999</v></c></row>')),
     "a quote that does not end": ("a.csv", lambda: b'name,amount\n"' + b"x,1\n" * 200_000),

@@ -53,3 +53,5 @@ def test_reports_have_a_row_for_each_tag() -> None:
         text = export_evaluation(snapshot, format).decode()
         assert text.count("a better than b") == 3
         assert all(tag in text for tag in TAGS)
+        # No number without its interval.
+        assert text.count("100.0% (88.6–100.0%)") >= 3

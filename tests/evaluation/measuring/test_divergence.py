@@ -42,10 +42,14 @@ async def test_fewer_bits_are_further_from_the_reference_and_another_tokenizer_i
     q8, q4, other = run.snapshot().divergences
     assert (q8.subject, q4.subject, other.subject) == ("b", "c", "d")
     assert 0 < q8.mean_kl < q4.mean_kl
+    for one in (q8, q4):
+        assert one.kl_interval is not None and one.top1_interval is not None
+        assert 0 <= one.kl_interval[0] <= one.mean_kl <= one.kl_interval[1]
+        assert one.top1_interval[0] <= one.top1_agreement <= one.top1_interval[1] <= 1
     assert q8.texts == q4.texts == 3
     assert "another tokenizer" in other.error
     report = export_evaluation(run.snapshot(), "markdown").decode()
-    assert report.count("nats a token apart") == 2
+    assert report.count(") nats a token apart") == 2
     assert "could not be compared" in report
     assert run.figures()[f"divergence/{models[1].id}"] == q8.mean_kl
     again = await opened(engine).get(run.id)

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from multi_llm_comparator.core.events import Failed
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Event, Failed
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.evaluation.judges import AnswerJudge
 from multi_llm_comparator.evaluation.measuring.cells import CellKey
+from multi_llm_comparator.evaluation.measuring.report import verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import JudgeTrust, results_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import JudgeSpec
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.scan.single import model_at
 from tests.evaluation.measuring.making import Opened, Saying, asked_all, evaluation, prompt_set
 
+DEMO = Path(__file__).parents[3] / "models" / "gguf" / "demo-small-Q8_0.gguf"
 POEMS = prompt_set(*({"prompt": f"Poem {n}", "compare": "judged", "expected": "a poem"} for n in range(8)))
 ANSWERS = {"long": "a long answer", "short": "an answer"}
 
@@ -65,6 +72,13 @@ async def test_a_judge_that_looks_at_the_answers_is_not_led_by_their_order(opene
     assert next(iter(run.snapshot().duels.values())).reasons == ("because", "because")
 
 
+async def test_a_judge_is_called_by_its_name_and_not_by_the_id_that_it_is_asked_by(opened: Opened) -> None:
+    judge = JudgeSpec(target="0a1b2c3d", label="SmolLM2 · GGUF")
+    run = await asked_all(opened(judged_by(prefers_long)), evaluation(POEMS, "long", "short", judge=judge))
+    (trust, *_) = verdict_lines(run.snapshot(), results_of(run.snapshot()), "en")
+    assert trust.startswith("Judged by SmolLM2 · GGUF, whose agreement with you is not known")
+
+
 async def test_agreement_of_a_judge_is_counted_on_what_the_person_scored(opened: Opened) -> None:
     run = await asked_all(
         opened(judged_by(prefers_long)), evaluation(POEMS, "long", "short", judge=JudgeSpec(target="judge"))
@@ -106,6 +120,30 @@ async def test_a_rubric_judge_that_changes_its_mind_with_the_order_is_counted_as
     )
     judgement = await AnswerJudge(source, JudgeSpec(target="judge", mode="rubric")).grade("Q", "A", "")
     assert (judgement.flipped, judgement.value) == (True, pytest.approx((8 / 9 + 1 / 9) / 2))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DEMO.exists(), reason="the demo models are not made yet")
+async def test_a_model_of_this_machine_judges_and_can_always_be_read(opened: Opened) -> None:
+    """It has learnt sums alone, so what it says means nothing: but the schema holds it to a verdict with a reason."""
+    engine, model = InferenceEngine(), model_at(DEMO)
+    engine.know(model)
+
+    class Both:
+        def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+            return engine.stream(target, request) if target == model.id else subjects.stream(target, request)
+
+    subjects = judged_by(lambda _: "")
+    judge = JudgeSpec(target=model.id, config=ModelConfig(temperature=0.0, max_tokens=512))
+    rows = prompt_set(*({"prompt": f"Poem {n}", "compare": "judged"} for n in range(2)))
+    try:
+        run = await opened(Both()).start(evaluation(rows, "long", "short", judge=judge))
+        await run.wait()
+    finally:
+        await engine.aclose()
+    duels = run.snapshot().duels.values()
+    assert [duel.error for duel in duels] == [None, None]
+    assert all(len(duel.reasons) == 2 and duel.orders is not None for duel in duels)
 
 
 async def test_what_a_judge_says_otherwise_than_asked_is_asked_for_again_and_then_left_open(opened: Opened) -> None:

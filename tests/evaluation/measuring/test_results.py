@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from multi_llm_comparator.core.readable import NOTHING
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
+from multi_llm_comparator.evaluation.measuring.report import result_table
 from multi_llm_comparator.evaluation.measuring.results import (
     SubjectCost,
     SubjectResult,
@@ -127,6 +129,19 @@ def test_the_front_holds_what_nothing_beats_in_quality_speed_and_memory() -> Non
     results = [result("a", 0.9), result("b", 0.8), result("c", 0.8), result("d", 0.99)]
     costs = [cost("a", 10, 400), cost("b", 30, 100), cost("c", 20, 100), cost("d", None, 50)]
     assert pareto_front(results, costs, ["prompts"]) == {"a", "b"}
+
+
+def test_what_answers_cost_is_added_up_and_told_where_anything_did() -> None:
+    snapshot = taken({"a": [1.0] * 3, "b": [1.0] * 3})
+    assert "cost" not in " ".join(result_table(snapshot, results_of(snapshot), "en")[0]).lower()
+    cells = {
+        key: dataclasses.replace(cell, cost_usd=0.002 if key.subject == "b" else None)
+        for key, cell in snapshot.cells.items()
+    }
+    paid = dataclasses.replace(snapshot, cells=cells)
+    assert [cost.cost_usd for cost in results_of(paid).costs] == [None, pytest.approx(0.006)]
+    heading, rows = result_table(paid, results_of(paid), "en")
+    assert (heading[-1], [row[-1] for row in rows]) == ("Cost", [NOTHING, "$0.0060"])
 
 
 def test_speed_is_taken_from_answers_beside_which_nothing_else_was_written() -> None:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.evaluation.statistics.intervals import Interval, clustered_error, interval, wilson
+from multi_llm_comparator.evaluation.statistics.intervals import (
+    Interval,
+    clustered_error,
+    interval,
+    student_quantile,
+    weighted_interval,
+    wilson,
+)
 
 RUNS, ITEMS, CLUSTERS = 500, 60, 50
 
@@ -91,3 +98,22 @@ def test_95_percent_intervals_of_clustered_items_cover_the_truth_as_well(is_shar
         naive += other.low <= 0.5 <= other.high
     assert 0.93 <= covered / RUNS <= 0.97
     assert naive < covered
+
+
+def test_a_mean_of_texts_of_one_length_has_the_usual_interval_and_one_text_alone_none() -> None:
+    values = [0.1, 0.5, 0.9, 0.4, 0.4]
+    found = weighted_interval(values, [7] * 5)
+    assert found is not None
+    wide = student_quantile(0.95, 4) * clustered_error(values)
+    assert found == pytest.approx((0.46 - wide, 0.46 + wide))
+    assert weighted_interval([0.3], [9]) is None
+
+
+def test_95_percent_intervals_of_texts_of_many_lengths_cover_the_truth_as_well() -> None:
+    draw, covered = random.Random(11), 0
+    for _ in range(RUNS):
+        lengths = [draw.randint(10, 60) for _ in range(CLUSTERS)]
+        found = weighted_interval([draw.gauss(0.2, 0.1) for _ in lengths], lengths)
+        assert found is not None
+        covered += found[0] <= 0.2 <= found[1]
+    assert 0.93 <= covered / RUNS <= 0.97

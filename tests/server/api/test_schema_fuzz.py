@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis.generation import GenerationMode
 
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.server.api.application import make_api
@@ -19,6 +18,10 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.gateways import ActingSource, Given
 
+# It takes seconds to import: in the process that runs these tests, and in no other that collects them.
+if TYPE_CHECKING:
+    import schemathesis
+
 # What says on purpose that it cannot be done now or here.
 TOLD = {501, 503}
 
@@ -26,6 +29,8 @@ TOLD = {501, 503}
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchema:
     """The API over a source that answers everything at once."""
+    import schemathesis
+
     folder = tmp_path_factory.mktemp("api")
     models = ModelManager(folder / "models")
     models.scan_models()
@@ -41,6 +46,8 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchem
 
 @pytest.mark.slow
 def test_no_request_makes_the_server_fail(document: schemathesis.BaseSchema) -> None:
+    from schemathesis.generation import GenerationMode
+
     tried = 0
     for found in document.get_all_operations():
         operation = found.ok()

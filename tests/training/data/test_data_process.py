@@ -19,6 +19,7 @@ from multi_llm_comparator.training.data.dataset import read_instruction_data
 from multi_llm_comparator.training.data.left_out import LeftOut
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.training.data.tokens import ModelTokens, pieces
+from tests.support.first_tokenizer import needs_first_model, write_first_tokenizer
 
 DEMO = Path(__file__).parents[3] / "models" / "pytorch" / "demo-small"
 
@@ -108,17 +109,15 @@ def test_the_pieces_of_a_preview_make_the_text(text: str) -> None:
     assert "".join(made) == tokenizer.decode(ids)
 
 
-SMOL = Path(__file__).parents[3] / "models" / "bench" / "pytorch" / "SmolLM2-135M-Instruct"
-
-
-@pytest.mark.skipif(not SMOL.exists(), reason="the real model is not on this machine")
-def test_characters_of_several_tokens_stay_whole_in_a_real_vocabulary() -> None:
-    tokenizer, _ = load_tokenizer(str(SMOL))
+@needs_first_model
+def test_characters_of_several_tokens_stay_whole_in_a_real_vocabulary(tmp_path: Path) -> None:
+    smol = write_first_tokenizer(tmp_path)
+    tokenizer, _ = load_tokenizer(str(smol))
     text = "你好 👩‍🔬 naïve\n  x"
     ids = tokenizer.encode(text, add_special_tokens=False)
     made = pieces(tokenizer, ids)
     assert ("".join(made), len(made)) == (text, len(ids))
-    reader = ModelTokens(SMOL, 512)
+    reader = ModelTokens(smol, 512)
     chat = Chat(asked_and_answered(text), (1,), "here")
     (row,) = reader.preview(chat)
     assert "".join(piece.text for piece in row if piece.learnt) == f"{text}<|im_end|>"

@@ -102,15 +102,13 @@ WAYS = {
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS.keys())
-def test_no_way_makes_an_answer_fetch(text: str, is_open: bool) -> None:
-    for block in to_markdown(text, is_open=is_open):
-        assert fetched(block) == []
+def test_no_way_makes_an_answer_fetch(is_open: bool) -> None:
+    found = {way: [fetched(block) for block in to_markdown(text, is_open=is_open)] for way, text in WAYS.items()}
+    assert {way: blocks for way, blocks in found.items() if any(blocks)} == {}
 
 
-@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS.keys())
-def test_no_way_makes_a_name_or_message_anything_but_text(text: str) -> None:
-    assert kinds(plain(text)) <= PLAIN
+def test_no_way_makes_a_name_or_message_anything_but_text() -> None:
+    assert {way for way, text in WAYS.items() if not kinds(plain(text)) <= PLAIN} == set()
 
 
 @given(texts, st.booleans())

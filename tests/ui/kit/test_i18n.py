@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 
-import pytest
-
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, placeholders, texts, translate
+from tests.support.sources import page_sources, tree_of
 
-ROOT = Path(__file__).parents[3]
-SOURCES = sorted([*(ROOT / "pages").glob("*.py"), *(ROOT / "multi_llm_comparator" / "ui").rglob("*.py")])
 # Streamlit calls whose first argument is something that a person reads.
 SHOWN = frozenset(
     {
@@ -75,8 +73,7 @@ def test_placeholders_are_filled_in() -> None:
 
 
 def calls(path: Path) -> Iterator[ast.Call]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    yield from (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
 
 
 def keys_used(path: Path) -> Iterator[str]:
@@ -84,6 +81,12 @@ def keys_used(path: Path) -> Iterator[str]:
     for call in calls(path):
         if isinstance(call.func, ast.Name) and call.func.id in {"t", "tm", "tn"} and call.args:
             yield from keys_in(call.args[0])
+
+
+@cache
+def all_keys_used() -> frozenset[tuple[str, str]]:
+    """Pages and the keys that they use."""
+    return frozenset((path.name, key) for path in page_sources() for key in keys_used(path))
 
 
 def keys_in(node: ast.AST) -> Iterator[str]:
@@ -96,16 +99,22 @@ def keys_in(node: ast.AST) -> Iterator[str]:
             yield from keys_in(child)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
-def test_every_key_that_a_page_uses_exists(path: Path) -> None:
-    known = texts("en")
-    for key in keys_used(path):
-        pattern = re.compile(re.escape(key).replace(r"\*", ".+"))
-        assert any(pattern.fullmatch(name) for name in known), f"{path.name}: {key}"
+def named_by(key: str, names: Collection[str]) -> set[str]:
+    """The names that a key stands for, which may have ``*`` in it."""
+    if "*" not in key:
+        return {key} if key in names else set()
+    pattern = re.compile(re.escape(key).replace(r"\*", ".+"))
+    return {name for name in names if pattern.fullmatch(name)}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
-def test_no_page_shows_a_text_that_is_not_in_the_locales(path: Path) -> None:
+def test_every_key_that_a_page_uses_exists() -> None:
+    known = texts("en").keys()
+    assert len(all_keys_used()) > 1000
+    assert {(page, key) for page, key in all_keys_used() if not named_by(key, known)} == set()
+
+
+def literals_shown(path: Path) -> Iterator[str]:
+    """Words that a page hands to Streamlit as they are, with their places."""
     for call in calls(path):
         function = call.func
         if not isinstance(function, ast.Attribute) or function.attr not in SHOWN:
@@ -114,19 +123,17 @@ def test_no_page_shows_a_text_that_is_not_in_the_locales(path: Path) -> None:
             continue
         shown = [*call.args[:1], *(k.value for k in call.keywords if k.arg in SHOWN_ARGUMENTS)]
         for node in shown:
-            literal = node.value if isinstance(node, ast.Constant) else ""
-            assert not (isinstance(literal, str) and re.search(r"\w", literal)), (
-                f"{path.name}:{node.lineno} {literal!r}"
-            )
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\w", node.value):
+                yield f"{path.name}:{node.lineno} {node.value!r}"
+
+
+def test_no_page_shows_a_text_that_is_not_in_the_locales() -> None:
+    assert [literal for path in page_sources() for literal in literals_shown(path)] == []
 
 
 def test_no_text_lies_unused() -> None:
-    used = [key for path in SOURCES for key in keys_used(path)]
-    patterns = [re.compile(re.escape(key).replace(r"\*", ".+")) for key in used]
     read_by_name = ("fact.", "error.title.", "menu.")
-    unused = {
-        key
-        for key in texts("en")
-        if not key.startswith(read_by_name) and not any(p.fullmatch(key.removesuffix("_one")) for p in patterns)
-    }
-    assert not unused
+    known = {key for key in texts("en") if not key.startswith(read_by_name)}
+    bases = {key.removesuffix("_one") for key in known}
+    used = {name for key in {key for _, key in all_keys_used()} for name in named_by(key, bases)}
+    assert {key for key in known if key.removesuffix("_one") not in used} == set()

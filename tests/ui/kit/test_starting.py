@@ -19,6 +19,7 @@ import pytest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.tracking.store import Store
+from tests.support.warm_python import warm_python
 from tests.tracking.records import a_run, an_item
 from tests.ui.test_app import PATIENCE_S, ROOT, address_of, free_port, started
 
@@ -35,7 +36,12 @@ def run(home: Path, *words: str, **variables: str) -> tuple[int, str]:
     environment = {**os.environ, "MLC_HOME": str(home), "MLC_SPARE_PROCESS": "false", **variables}
     environment |= {"PYTHONPATH": str(ROOT), "COLUMNS": "1000"}
     ended = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+        [warm_python() if words[0] == "-m" else sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
 

@@ -182,7 +182,7 @@ def test_own_prompts_are_asked_about_each_image_of_models_that_see(writers: Work
         assert time.monotonic() < end, run.snapshot()
         time.sleep(0.05)
     test.run()
-    assert len(test.get("imgs")) == 1
+    assert len(test.get("image")) == 1
     writers.bridge.run(writers.runs.stop(run.id))
 
 
