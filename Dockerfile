@@ -28,7 +28,8 @@ WORKDIR /data
 COPY --chown=workbench models/pytorch /models/pytorch
 COPY configs /configs
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MLC_HOME=/data MLC_MODELS_DIR=/models MLC_CONFIGS_DIR=/configs
-USER workbench
+# By its number, which a host without this name knows too.
+USER 1000
 VOLUME ["/data", "/models"]
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \

@@ -60,7 +60,7 @@ class Batch:
             self._wants_logits[row] = 1
 
 
-def warm_up(runtime: LlamaRuntime, batch: Batch, token: int) -> None:
+def first_steps(runtime: LlamaRuntime, batch: Batch, token: int) -> None:
     """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after.
 
     Raises:

@@ -23,7 +23,7 @@ from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import GgufAnswer
-from multi_llm_comparator.inferencers.gguf_batch import Batch, warm_up
+from multi_llm_comparator.inferencers.gguf_batch import Batch, first_steps
 from multi_llm_comparator.inferencers.gguf_contexts import OwnContexts
 from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
 from multi_llm_comparator.inferencers.gguf_image_turns import MARGIN_TOKENS, NO_ROOM, ImageTurns, failed
@@ -88,7 +88,7 @@ class GgufEngine(Engine):
         self._rows: list[tuple[GgufAnswer, list[int], int | None]] = []
         self._info = describe(self._runtime, options, self._vocabulary, self._template, self._sight is not None)
         self._info["notes"] += [blind] if blind else []
-        warm_up(self._runtime, self._batch, self._vocabulary.bos or 0)
+        first_steps(self._runtime, self._batch, self._vocabulary.bos or 0)
 
     @property
     def info(self) -> dict[str, Any]:

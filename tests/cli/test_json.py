@@ -83,7 +83,7 @@ async def test_plans_baselines_and_exports_say_one_value(place: Path, server: Sc
     assert written["size_bytes"] == (place / "out.html").stat().st_size
     assert (await command(place, "export", told["run_id"], "--json", "-o", "-"))[0] == 2
     listed = json.loads((await command(place, "runs", "list", "--kind", "plan", "--json"))[1])
-    assert [run["id"] for run in listed] == [told["run_id"]]
+    assert told["run_id"] in [run["id"] for run in listed]
     assert json.loads((await command(place, "runs", "list", "--key", "mlc-00000000", "--json"))[1]) == []
     shown = json.loads((await command(place, "runs", "show", told["run_id"], "--json"))[1])
     assert (shown["run"]["status"], shown["export"]["run"]["answer"]) == ("done", "The answer is 568.")
