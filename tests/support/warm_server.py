@@ -33,6 +33,7 @@ from tests.support.warm_launcher import LENGTH_BYTES
 # In place of an engine's name: what commands need (:mod:`tests.support.warm_command`).
 COMMANDS = "commands"
 DESCRIPTORS = 3
+GGUF_ENGINE = "multi_llm_comparator.inferencers.gguf_engine"
 LLAMA_CPP_CHILD = "multi_llm_comparator.conversion.llama_cpp_child"
 # How long a chat template may compute in the processes of a test; all of that time passes where one never ends.
 TEMPLATE_LIMIT = "MLC_TEST_TEMPLATE_LIMIT_S"
@@ -162,9 +163,9 @@ def import_for(engine: str) -> None:
         warm_imports.import_all()
     else:
         # And what conversions start a process for, each of them.
-        for name in (engine, "gguf"):
-            preload(name)
-        importlib.import_module(LLAMA_CPP_CHILD)
+        preload(engine)
+        for name in (GGUF_ENGINE, LLAMA_CPP_CHILD):
+            importlib.import_module(name)
 
 
 @contextlib.contextmanager

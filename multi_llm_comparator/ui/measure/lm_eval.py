@@ -29,6 +29,7 @@ from multi_llm_comparator.workbench import get_workbench
 READING_S = 60.0
 POLL_S = 1.0
 MAX_LOG_CHARS = 20_000
+EXAMPLE = "arc_easy, hellaswag"
 
 
 def draw_lm_eval(setup: Setup) -> None:
@@ -42,7 +43,7 @@ def draw_lm_eval(setup: Setup) -> None:
         st.text_input(
             t("measure.lm_eval_tasks"),
             setup.lm_eval,
-            placeholder="arc_easy, hellaswag",
+            placeholder=EXAMPLE,
             max_chars=2000,
             **SETUP.bind("lm_eval"),
         )

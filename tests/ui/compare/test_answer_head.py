@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 from multi_llm_comparator.comparison.pane import Pane
@@ -26,7 +27,7 @@ def test_an_answer_that_ended_at_its_limit_is_not_green_and_says_which_limit() -
     assert i18n.translate("en", "state.cut", tokens="512") in at_the_limit
     assert i18n.translate("en", "state.cut_why", limit="512") in at_the_limit
     assert green not in at_the_limit
-    assert i18n.translate("en", "state.cut_full_why") in head(finish_reason="length", tokens=41)
+    assert escape(i18n.translate("en", "state.cut_full_why")) in head(finish_reason="length", tokens=41)
 
 
 def test_an_answer_that_shared_the_device_is_marked_with_whom() -> None:
