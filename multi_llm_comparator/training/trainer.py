@@ -23,7 +23,8 @@ from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.job import tune_in
 from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
-from multi_llm_comparator.training.tuning_printer import TuningPrinter, chance, shown
+from multi_llm_comparator.training.tuning_printer import TuningPrinter, shown
+from multi_llm_comparator.training.tuning_result import worse_than_chance
 from multi_llm_comparator.training.tuning_spec import AskedJob, Elsewhere
 
 AS_JOB = "--as_job"
@@ -145,9 +146,9 @@ def _tell(result: dict[str, Any], output_dir: Path, *, as_json: bool) -> None:
     left_out = f", {start['left_out']:,} left out" if start["left_out"] else ""
     said = f"learnt {start['answers']:,} answers ({start['learnt_tokens']:,} tokens){losses}{measured}{left_out}"
     messages.print(said, style="green")
-    if last is not None and last > start["chance_loss"]:
+    if last is not None and (worse := worse_than_chance(last, start["vocabulary"])):
         messages.print(
-            f"{chance(last, start)}: it has learnt nothing that helps. If the loss fell, give it more "
+            f"{worse}: it has learnt nothing that helps. If the loss fell, give it more "
             "--epochs or a higher --learning_rate; if it rose, a lower one; else tune a model that knows such text",
             style="yellow",
         )

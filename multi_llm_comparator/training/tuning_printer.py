@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,7 +27,6 @@ class TuningPrinter:
         self._messages, self._bar = messages, bar
         self._task: TaskID | None = None
         self._loss: dict[str, float] = {}
-        self._start: dict[str, Any] = {}
         self.result: dict[str, Any] = {}
 
     @property
@@ -53,7 +51,6 @@ class TuningPrinter:
         self.result = values
         if "estimate" not in values:
             return
-        self._start = values["start"]
         expected, start = values["estimate"], values["start"]
         aside = f", {start['kept_aside']:,} kept aside" if start["kept_aside"] else ""
         self._messages.print(f"{start['answers']:,} answers to learn ({start['learnt_tokens']:,} tokens){aside}")
@@ -76,22 +73,6 @@ class TuningPrinter:
 
     def _on_loss(self, series: str, value: float) -> None:
         self._loss[series] = value
-        if series != "loss" or not self._start:
-            return
-        # Once, by the first loss: waiting for the end would cost the whole tuning.
-        start, self._start = self._start, {}
-        if value > start["chance_loss"]:
-            self._messages.print(
-                f"{chance(value, start)}: this model does not know such text yet, or its tokenizer is another "
-                "model's. Ctrl+C stops; a model that can answer such chats at least badly learns them sooner",
-                style="yellow",
-            )
-
-
-def chance(loss: float, start: dict[str, Any]) -> str:
-    """That a loss is worse than guessing."""
-    known = start["vocabulary"]
-    return f"a loss of {loss:.2f} is worse than guessing among the model's {known:,} tokens ({math.log(known):.2f})"
 
 
 @contextmanager

@@ -9,6 +9,14 @@ from typing import Any
 from multi_llm_comparator.training.checkpoints import TuningState
 
 
+def worse_than_chance(loss: float, vocabulary: int) -> str | None:
+    """That a mean loss per token is worse than guessing among the tokens that the model knows, if it is."""
+    chance = math.log(vocabulary)
+    if loss <= chance:
+        return None
+    return f"a loss of {loss:.2f} is worse than guessing among the model's {vocabulary:,} tokens ({chance:.2f})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningStart:
     """What a tuning is about to learn from: ``answers`` (or pairs) of ``tokens``, of which ``learnt_tokens`` count in
@@ -23,13 +31,8 @@ class TuningStart:
     left_out: int
     vocabulary: int
 
-    @property
-    def chance_loss(self) -> float:
-        """The mean loss per token of who guesses among all tokens: the natural logarithm of their number."""
-        return math.log(self.vocabulary)
-
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"chance_loss": self.chance_loss}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from multi_llm_comparator.training.allocator import give_back_freed_memory
 from multi_llm_comparator.training.checkpoints import CURVE_POINTS, Checkpoints
 from multi_llm_comparator.training.together import this_place, told_by_first, wait_for_all
 from multi_llm_comparator.training.tuning_options import TuningOptions
+from multi_llm_comparator.training.tuning_result import worse_than_chance
 from multi_llm_comparator.training.tuning_steps import evaluate_every
 from multi_llm_comparator.training.tuning_trainer import TuningTrainer
 from multi_llm_comparator.training.validation import Validation
@@ -112,12 +113,23 @@ class TuningWatch(TrainerCallback):  # type: ignore[misc]
             mean = self._sum / self._count
             self.state.losses.append((step, mean))
             self._report.point("loss", step, mean)
+            if len(self.state.losses) == 1:
+                self._compare_with_chance(mean)
             self._report.point("learning_rate", step, logs["learning_rate"])
             if "grad_norm" in logs:
                 self._report.point("gradient_norm", step, float(logs["grad_norm"]))
             self._report.point("tokens_per_s", step, self._tokens / max(self._seconds, 1e-9))
             self._sum, self._count, self._tokens, self._seconds = 0.0, 0, 0, 0.0
         self._report.progress(step, steps, left_s=left_s)
+
+    def _compare_with_chance(self, loss: float) -> None:
+        """Said at the first loss: waiting for the end would cost the whole tuning."""
+        if said := worse_than_chance(loss, int(self.trainer.model.get_input_embeddings().num_embeddings)):
+            self._report.note(
+                "warning",
+                f"{said}: this model does not know such text yet, or its tokenizer is another model's. A model that "
+                "can answer such chats at least badly learns them sooner",
+            )
 
     def _seconds_left(self, step: int, steps: int) -> float:
         took = time.monotonic() - self._step_at
