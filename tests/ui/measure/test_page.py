@@ -244,7 +244,7 @@ def test_before_tasks_are_asked_it_is_said_what_so_many_items_can_show(adders: W
     (file,) = [box for box in test.text_input if str(box.key).startswith("measure_setup_file")]
     file.set_value(str(tmp_path / "gone.json")).run()
     assert not test.exception
-    assert any("gone" in one.value and "cannot be read" in one.value for one in test.caption)
+    assert any("gone" in one.value and "cannot read" in one.value for one in test.caption)
 
 
 @pytest.mark.slow
