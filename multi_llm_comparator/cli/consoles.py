@@ -11,13 +11,16 @@ from multi_llm_comparator.core.plain_text import PlainConsole
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output; dataclasses as objects, paths and the like as text."""
+    """One JSON value on standard output; dataclasses and models as objects, paths and the like as text."""
     print(json.dumps(value, ensure_ascii=False, default=_plain), flush=True)
 
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    # Asked for by name: to import pydantic would make each --help slower.
+    if callable(dump := getattr(value, "model_dump", None)):
+        return dump(mode="json")
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
