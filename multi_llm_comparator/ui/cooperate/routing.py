@@ -132,7 +132,7 @@ def _draw_curves(own: Curves | None, priority: float) -> None:
         t("routing_curves.of"),
         list(known),
         default=_OWN if own is not None else None,
-        format_func=lambda name: t("routing_curves.own") if name == _OWN else name,
+        format_func=lambda name: t("routing_curves.own") if name == _OWN else plain(name),
         key=f"routing_curves_{own is not None}",
     )
     if chosen is None:

@@ -28,7 +28,9 @@ def test_the_page_warns_before_the_start(bench: Workbench, tmp_path: Path) -> No
     bench.models.available_models.append(base)
     source = Source("path", str(data), data.name)
     test = opened("tune")
+    # As `set_draft` does: the widgets are made anew, and do not say what they said before.
     test.session_state["tune_draft"] = Draft(base=base.id, source=source, evaluation_sets=(str(evaluation),))
+    test.session_state["tune_revision"] = 1
     until = time.monotonic() + PATIENCE_S
     while not test.run().warning and time.monotonic() < until:
         time.sleep(0.2)
