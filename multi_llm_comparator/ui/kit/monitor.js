@@ -62,6 +62,7 @@ function draw(monitor, isAway) {
   const { told, data, root } = monitor, section = root.querySelector("section");
   section.toggleAttribute("data-away", isAway);
   if (!told) return;
+  section.hidden = false;
   const { say } = data, facts = root.querySelector(".facts"), fold = root.querySelector(".fold");
   const texts = lines(told, say);
   facts.textContent = texts.join(" · ");

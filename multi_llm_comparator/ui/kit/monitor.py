@@ -44,7 +44,7 @@ _WORDS = (
     "away",
 )
 _HTML = (
-    '<section><div class="panel" hidden></div><button class="facts" type="button"></button>'
+    '<section hidden><div class="panel" hidden></div><button class="facts" type="button"></button>'
     '<button class="fold" type="button"><i></i><i></i></button></section>'
 )
 _FOLDER = Path(__file__).parent
