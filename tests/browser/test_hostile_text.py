@@ -199,7 +199,7 @@ def test_prompts_of_others_and_what_was_measured_on_them(
     page.goto(f"{app}/measure?lang=en")
     page.locator(".st-key-measure_upload_0 button").first.click()
     page.locator('input[type="file"]').set_input_files(prompts)
-    expect(page.get_by_text("prompts are kept as")).to_be_visible()
+    expect(page.get_by_text("One prompt is kept as")).to_be_visible()
     settle(page, unasked)
     page.locator(".st-key-measure_start button").first.click()
     expect(page.locator('[data-measure="done"]')).to_be_visible()
