@@ -141,8 +141,8 @@ def _go_elsewhere(page: Page) -> None:
     job = page.url
     button(page, "measure").click()
     expect(page.get_by_role("heading", name="New evaluation")).to_be_visible()
-    expect(page.locator("[data-baseweb=tag]", has_text=re.compile("^demo-small:"))).to_be_visible()
-    expect(page.locator("[data-baseweb=tag]", has_text=re.compile("^demo-small"))).to_have_count(2)
+    expect(page.get_by_role("button", name=re.compile("^Remove demo-small:"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Remove demo-small"))).to_have_count(2)
     page.goto(job)
     button(page, "plans").click()
     expect(page.get_by_role("heading", name="New plan")).to_be_visible()

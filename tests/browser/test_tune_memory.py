@@ -75,7 +75,7 @@ def test_what_was_learnt_is_kept_the_page_says_what_to_change_and_the_job_resume
     resource.prlimit(process.pid, resource.RLIMIT_AS, (at_most, at_most))
 
     expect_state(page, "failed")
-    expect(page.get_by_text("memory ran out during a step; what it learnt in")).to_be_visible()
+    expect(page.get_by_text("memory ran out during a step; what it learnt in").first).to_be_visible()
     kept = steps_done(page)
     button(page, "next_less_memory").click()
     expect_state(page, "done")

@@ -108,7 +108,7 @@ def table(head: list[str], rows: list[list[str]], *, words: tuple[int, ...] = ()
         for row in rows
     )
     whole = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="mlc-wide"><table class="mlc-grid">{whole}</table></div>'
+    return f'<div class="mlc-wide" tabindex="0"><table class="mlc-grid">{whole}</table></div>'
 
 
 def empty(title: str, text: str) -> str:
