@@ -27,7 +27,10 @@ def test_it_tells_processors_memory_and_models_on_every_page(blank: Page, app: A
 def test_a_click_leads_to_models(blank: Page, app: App) -> None:
     page = blank
     page.goto(f"{app.address}/settings?lang=en")
-    monitor(page).locator(".facts").focus()
+    facts = monitor(page).locator(".facts")
+    # Until the first figures are there it is hidden, and what is hidden takes no focus.
+    expect(facts).to_be_visible()
+    facts.focus()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/models"))
     expect(page.get_by_role("heading", name="Models").first).to_be_visible()
