@@ -18,7 +18,7 @@ import psutil
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.board import expect_states
+from tests.browser.board import expect_states, press
 from tests.browser.conftest import ROOT, SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
 
@@ -43,7 +43,9 @@ def prompts_file(folder: Path, count: int = 20) -> Path:
 @contextmanager
 def running(home: Path, models: Path, *, scripts: Path | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The app on a home of its own; whoever kills it has done what the test wanted."""
-    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(models), "MLC_FIRST_MODEL": "false"}
+    # No PyTorch model is asked: nothing is to be imported for one ahead of time.
+    own = {"MLC_HOME": str(home), "MLC_MODELS_DIR": str(models), "MLC_FIRST_MODEL": "false"}
+    environment = {**os.environ, **own, "MLC_SPARE_PROCESS": "false"}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -119,9 +121,9 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
         answers = page.locator(".st-key-measure_answers")
         asked = answers.locator(".mlc-prompt").inner_text()
         # One is right and the other wrong: that is why the row is there.
+        expect(answers.locator("[data-value]")).to_have_count(2)
         assert sorted(answers.locator("[data-value]").all_inner_texts()) == ["0", "1"]
-        page.keyboard.press("1")
-        expect(answers.get_by_text("yours: 1")).to_be_visible()
+        press(page, "1", '.st-key-measure_answers :text("yours: 1")')
         page.locator(".st-key-measure_export button").first.click()
         files = downloaded(page, ("CSV", "HTML"), tmp_path)
         assert files["CSV"].count("\n") == 41
@@ -174,10 +176,8 @@ def test_a_judge_is_believed_as_far_as_it_agrees_with_ones_own_scores(context: B
         answers = page.locator(".st-key-measure_answers")
         expect(answers.get_by_text("The judge prefers ash")).to_be_visible()
         for row in range(3):
-            page.keyboard.press("1")
-            expect(answers.get_by_text("yours: 1")).to_be_visible()
-            page.keyboard.press("w")
-            expect(answers.get_by_text("yours: 0")).to_be_visible()
+            press(page, "1", '.st-key-measure_answers :text("yours: 1")')
+            press(page, "w", '.st-key-measure_answers :text("yours: 0")')
             # What is said of the judge follows without a reload.
             expect(trust).to_contain_text(f"on {row + 1};")
             page.keyboard.press("n")

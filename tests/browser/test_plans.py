@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from multi_llm_comparator.plans.parse import parse_plan
 from tests.browser.board import wait_until
-from tests.browser.conftest import PATIENCE_MS
+from tests.browser.conftest import new_context
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 
@@ -98,8 +98,7 @@ def expect_end(page: Page) -> None:
 @pytest.fixture(scope="module")
 def done(chromium: Browser, address: str) -> str:
     """The address of a run that is over; all models are in memory from then on."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
-    context.set_default_timeout(PATIENCE_MS)
+    context = new_context(chromium)
     page = context.new_page()
     page.goto(address)
     ask(page)

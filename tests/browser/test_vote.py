@@ -7,19 +7,18 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
-from tests.browser.board import wait_until
-from tests.browser.conftest import PATIENCE_MS, SYSTEM_CHROMIUM
+from tests.browser.board import press, wait_until
+from tests.browser.conftest import SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 from tests.browser.test_accessibility import violations
@@ -69,14 +68,6 @@ def address(voting: Voting) -> str:
     return voting.address
 
 
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", accept_downloads=True)
-    context.set_default_timeout(PATIENCE_MS)
-    yield context
-    context.close()
-
-
 class Listener:
     """All that passes through the websockets of a page, in both directions."""
 
@@ -109,17 +100,6 @@ def started(context: BrowserContext, address: str) -> str:
     url = page.url
     page.close()
     return url
-
-
-def press(page: Page, key: str, shown: str) -> None:
-    """A key that brings something else; pressed again where the page had not been ready for it."""
-    place = page.locator(shown)
-    for _ in range(6):
-        page.keyboard.press(key)
-        with suppress(AssertionError):
-            expect(place.first).to_be_visible(timeout=10_000)
-            return
-    expect(place.first).to_be_visible()
 
 
 @pytest.mark.slow
