@@ -13,11 +13,12 @@ import pytest
 
 from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE, preload
 from multi_llm_comparator.services import worker
-from tests.support import quick_schema, warm_command, warm_start
+from tests.support import quick_schema, warm_command, warm_python, warm_start
 
 # What commands import while they work, ours and others'.
 _IMPORTED = (
-    *("openai", "fastapi", "uvicorn", "pandas", "llama_cpp", "gguf", "sqlalchemy.dialects.sqlite"),
+    *("openai", "fastapi", "uvicorn", "pandas", "llama_cpp", "gguf", "psycopg"),
+    *("sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql"),
     *("peft", "accelerate", "datasets", "trl"),
     "multi_llm_comparator.workbench",
     "multi_llm_comparator.server.alone",
@@ -26,7 +27,10 @@ _IMPORTED = (
     "multi_llm_comparator.training.tuning_loop",
     "multi_llm_comparator.training.tuned_checkpoint",
     "multi_llm_comparator.training.packs",
+    "multi_llm_comparator.jobs.entries",
     "llm_cooperation",
+    # What processes of the tests of runs begin with.
+    "tests.runs.kinds",
 )
 # Those ask for the width of the terminal while they are imported: each command imports them itself.
 _ANEW = (
@@ -53,3 +57,5 @@ def _import_all() -> None:
     quick_schema.make_databases_quickly(patched)
     quick_schema.statements()
     warm_start.start_warm_processes(patched)
+    warm_python.start_warm_children(patched)
+    warm_python.start_warm_jobs(patched)

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 # With llama.cpp and without torch: a process that needs it imports it itself, or is forked from one that has.
 LIGHT_ENGINE = "scripted"
 TORCH_ENGINES = (PRELOADED_ENGINE, "encoder")
-# With an engine's name behind it, in the environment of commands: where the server of the test that runs them listens.
+# With an engine's name behind it, in the environment of commands and of workers: where the server to ask listens.
 WARM_PLACE = "MLC_TEST_WARM_PLACE_"
 # As many may ask before the server has begun.
 BACKLOG = 64
@@ -111,40 +111,54 @@ class WarmCaller:
 
 
 class WarmServer(WarmCaller):
-    """One server of this process's tests; it ends with this process."""
+    """A server for tests; it ends with this process. ``listening`` is there until it is started, and whoever connects
+    before waits that long."""
 
     def __init__(self, engine: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mlc-warm-")
         super().__init__(str(Path(self._folder.name) / "ask"))
-        with socket.socket(socket.AF_UNIX) as place:
-            place.bind(self.place)
-            place.listen(BACKLOG)
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.support.warm_server"),
-                    *("--listen", str(place.fileno()), "--engine", engine),
-                ],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                env=child_environment({"PYTHONPATH": str(ROOT)}),
-                pass_fds=[place.fileno()],
-            )
+        self._engine = engine
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(self.place)
+        self.listening.listen(BACKLOG)
+        self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.close)
 
+    def start(self, **variables: str) -> None:
+        """Start its process, with further variables in its environment."""
+        descriptor = self.listening.fileno()
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.support.warm_server"),
+                *("--listen", str(descriptor), "--engine", self._engine),
+            ],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=child_environment({"PYTHONPATH": str(ROOT), **variables}),
+            pass_fds=[descriptor],
+        )
+        self.listening.close()
+
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self.listening.close()
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process.wait()
         self._folder.cleanup()
 
 
 @functools.cache
 def warm_server(engine: str) -> WarmCaller:
     """The server that has imported what this engine needs, started when it is first wanted."""
-    # A command of a test shares the servers of the test.
+    # Workers share those of the process that started them (warm_sharing), commands of a test those of the test.
     place = os.environ.get(f"{WARM_PLACE}{engine}")
-    return WarmServer(engine) if place is None else WarmCaller(place)
+    if place is not None:
+        return WarmCaller(place)
+    server = WarmServer(engine)
+    server.start()
+    return server
 
 
 async def start_warm(port: int, token: str) -> Child:
