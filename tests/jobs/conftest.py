@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from multi_llm_comparator.jobs import job_run
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.machine import Held
@@ -33,6 +34,8 @@ def trial_kind(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: trial-jobs\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[multi_llm_comparator.jobs]\ntrial = tests.jobs.trial_jobs:count\n")
+    # Tests look for what a job has told more often than a page does.
+    monkeypatch.setattr(job_run, "FOLLOW_EVERY_S", 0.05)
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
 

@@ -26,10 +26,12 @@ from tests.support import warm_launcher
 from tests.support.warm_server import COMMANDS, LLAMA_CPP_CHILD
 from tests.support.warm_start import LIGHT_ENGINE, WARM_PLACE, can_start_warm, warm_server
 
-# Of the processes that are asked, those whose imports take longer than what tests ask of them.
-WARM_MODULES = frozenset(
-    {"multi_llm_comparator.conversion.job_process", "multi_llm_comparator.training.data.data_child"}
-)
+# Of the processes that are asked, those whose imports take longer than what tests ask of them, by who has done them.
+WARM_MODULES = {
+    "multi_llm_comparator.applications.reading.child": LIGHT_ENGINE,
+    "multi_llm_comparator.conversion.job_process": COMMANDS,
+    "multi_llm_comparator.training.data.data_child": COMMANDS,
+}
 
 
 class _WarmSys:
@@ -56,12 +58,14 @@ class _AskedSys(_WarmSys):
 
     @property
     def executable(self) -> str:
-        return warm_python() if self.starting.get() in WARM_MODULES else sys.executable
+        imported = WARM_MODULES.get(self.starting.get())
+        return sys.executable if imported is None else warm_python(imported)
 
 
 def start_warm_children(patched: pytest.MonkeyPatch) -> None:
     """From here on, what only llama.cpp can tell of a file is asked of processes that have imported it: a conversion
-    asks two or three times. So are conversions themselves, and what data is to learn from."""
+    asks two or three times. So are conversions themselves, and what reads documents and data to learn from. What bounds
+    their memory bounds that of a fork as well, yet other than it would: such tests are marked ``cold``."""
     if (module := sys.modules.get(LLAMA_CPP_CHILD)) is not None:
         patched.setattr(module, "sys", _WarmSys())
     usual = asked_process.AskedProcess.start

@@ -33,6 +33,7 @@ from tests.support.warm_launcher import LENGTH_BYTES
 # In place of an engine's name: what commands need (:mod:`tests.support.warm_command`).
 COMMANDS = "commands"
 DESCRIPTORS = 3
+READS_DOCUMENTS = ("multi_llm_comparator.applications.reading.read", "pypdf", "docx", "openpyxl", "pandas")
 GGUF_ENGINE = "multi_llm_comparator.inferencers.gguf_engine"
 LLAMA_CPP_CHILD = "multi_llm_comparator.conversion.llama_cpp_child"
 # How long a chat template may compute in the processes of a test; all of that time passes where one never ends.
@@ -162,9 +163,9 @@ def import_for(engine: str) -> None:
 
         warm_imports.import_all()
     else:
-        # And what conversions start a process for, each of them.
+        # And what conversions start a process for, each of them, and what reads documents.
         preload(engine)
-        for name in (GGUF_ENGINE, LLAMA_CPP_CHILD):
+        for name in (GGUF_ENGINE, LLAMA_CPP_CHILD, *READS_DOCUMENTS):
             importlib.import_module(name)
 
 
