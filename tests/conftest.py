@@ -15,8 +15,8 @@ from multi_llm_comparator.core import settings
 from multi_llm_comparator.tracking.store import Store
 from tests.support.quick_schema import make_databases_quickly
 from tests.support.rooms import ByRooms
+from tests.support.warm_places import listen, threads_of_each
 from tests.support.warm_python import start_warm_children
-from tests.support.warm_sharing import share_warm_servers, threads_of_each
 from tests.support.warm_start import can_start_warm, start_warm_processes
 
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
@@ -31,8 +31,10 @@ hypothesis_settings.load_profile("project")
 
 def pytest_configure(config: pytest.Config) -> None:
     workers = config.getoption("numprocesses", default=None)
-    if isinstance(workers, int) and workers > 0 and not hasattr(config, "workerinput"):
-        share_warm_servers(workers)
+    is_worker = hasattr(config, "workerinput")
+    if isinstance(workers, int) and workers > 0 and not is_worker and can_start_warm():
+        # As if each worker had started them.
+        listen(OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads_of_each(workers)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.groups.config_loader import TASK_GROUPS_FILE
 from multi_llm_comparator.services.model_manager import ModelManager
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "pytorch" / "demo-small"
@@ -69,7 +70,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not made.exists():
             part = all_workers / "endless models in the making"
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            subprocess.run([sys.executable, str(script), str(DEMO), str(part)], check=True, env=environment)
+            subprocess.run([warm_python(), str(script), str(DEMO), str(part)], check=True, env=environment)
             part.rename(made)
     folder = tmp_path_factory.mktemp("models")
     shutil.copytree(made, folder, dirs_exist_ok=True)

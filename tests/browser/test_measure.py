@@ -21,6 +21,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.board import expect_states, press
 from tests.browser.conftest import ROOT, SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
+from tests.support.warm_launcher import APP
+from tests.support.warm_python import warm_python
 
 QUANTIZED = [ROOT / "models" / "gguf" / f"demo-small-{kind}.gguf" for kind in ("Q8_0", "Q4_0")]
 _SCRIPTED = "from tests.browser.scripted_app import main; main()"
@@ -41,8 +43,11 @@ def prompts_file(folder: Path, count: int = 20) -> Path:
 
 
 @contextmanager
-def running(home: Path, models: Path, *, scripts: Path | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The app on a home of its own; whoever kills it has done what the test wanted."""
+def running(
+    home: Path, models: Path, *, scripts: Path | None = None, cold: bool = False
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The app on a home of its own; whoever kills it has done what the test wanted, and wants a ``cold`` one: only that
+    is the process that is returned."""
     # No PyTorch model is asked: nothing is to be imported for one ahead of time.
     own = {"MLC_HOME": str(home), "MLC_MODELS_DIR": str(models), "MLC_FIRST_MODEL": "false"}
     environment = {**os.environ, **own, "MLC_SPARE_PROCESS": "false"}
@@ -50,7 +55,7 @@ def running(home: Path, models: Path, *, scripts: Path | None = None) -> Iterato
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     start = ["-c", _SCRIPTED, str(scripts)] if scripts else ["app.py"]
-    command = [sys.executable, *start, "--port", str(port), "--no-browser"]
+    command = [sys.executable if cold else warm_python(APP), *start, "--port", str(port), "--no-browser"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -225,7 +230,7 @@ def test_an_evaluation_outlives_a_reload_and_is_resumed_after_the_app_was_killed
 ) -> None:
     home, slow = tmp_path / "home", {"otherwise": "It is 7, I think, or something near.", "tokens_per_second": 12}
     scripts = scripts_of(tmp_path / "scripts", ash={**slow}, birch={**slow})
-    with running(home, home / "models", scripts=scripts) as (address, process):
+    with running(home, home / "models", scripts=scripts, cold=True) as (address, process):
         page = context.new_page()
         page.goto(f"{address}/measure?lang=en")
         expect(page.locator(".mlc-hero")).to_be_visible()

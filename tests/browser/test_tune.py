@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.ui.kit.i18n import translate
+from tests.browser.board import wait_until
 from tests.browser.tuning import (
     JOB_MS,
     button,
@@ -27,7 +28,7 @@ from tests.browser.tuning import (
 )
 
 # So many times through the data that the job is at work for as long as somebody reloads and stops it.
-EPOCHS = {"en": "90", "zh": "60"}
+EPOCHS = {"en": "90", "zh": "90"}
 WIDTHS: dict[Language, int] = {"en": 1280, "zh": 800}
 ROWS = [
     (f"What is {a} + {b}?", f"{a} + {b} = {a + b} (Source: arithmetic.)") for a in range(3, 9) for b in range(11, 18)
@@ -74,16 +75,21 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
 
     button(page, "stop").click()
     expect_state(page, "stopped")
+    if language == "zh":
+        # What follows is drawn by the same code in each language: the other one goes on to the end.
+        assert no_wider_than_the_page(page)
+        return
     stopped_at = steps_done(page)
     button(page, "resume").click()
     wait_for_steps(page, stopped_at)
     expect_state(page, "done")
     expect(page.locator(".mlc-tune-answer").last).to_contain_text("(Source: arithmetic.)")
     expect(page.locator(".st-key-tune_losses .js-line").first).to_be_attached()
-    assert no_wider_than_the_page(page)
+    for width in (WIDTHS["zh"], WIDTHS["en"]):
+        page.set_viewport_size({"width": width, "height": 1000})
+        wait_until(page, "document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
-    if language == "en":
-        _go_elsewhere(page)
+    _go_elsewhere(page)
     _compare(page, language)
 
 

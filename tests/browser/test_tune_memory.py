@@ -45,7 +45,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[st
     models = tmp_path_factory.mktemp("models")
     command = [sys.executable, "-c", MADE, str(models / "pytorch" / "wide")]
     subprocess.run(command, check=True, cwd=ROOT)
-    with app_with(models, home) as found:
+    # What its job holds is counted, and bounded.
+    with app_with(models, home, cold=True, MLC_SPARE_PROCESS="false") as found:
         yield f"{found}/tune?lang=en"
 
 

@@ -95,8 +95,7 @@ def started(context: BrowserContext, address: str) -> str:
     page = context.new_page()
     page.goto(f"{address}/vote?lang=en")
     page.locator(".st-key-vote_start button").wait_for()
-    page.keyboard.press("Alt+Enter")
-    open_turn(page)
+    press(page, "Alt+Enter", ".st-key-vote_choose_0 button")
     url = page.url
     page.close()
     return url

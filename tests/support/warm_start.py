@@ -8,16 +8,12 @@ are marked ``cold``.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import functools
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -28,15 +24,9 @@ from multi_llm_comparator.services import model_process, spare
 from multi_llm_comparator.services.child_process import START_TIMEOUT_S, Child, child_environment
 from multi_llm_comparator.services.model_process import ModelProcess
 from tests.support.warm_launcher import LENGTH_BYTES
+from tests.support.warm_places import LIGHT_ENGINE, WARM_PLACE, listen
 
-ROOT = Path(__file__).parents[2]
-# With llama.cpp and without torch: a process that needs it imports it itself, or is forked from one that has.
-LIGHT_ENGINE = "scripted"
 TORCH_ENGINES = (PRELOADED_ENGINE, "encoder")
-# With an engine's name behind it, in the environment of commands and of workers: where the server to ask listens.
-WARM_PLACE = "MLC_TEST_WARM_PLACE_"
-# As many may ask before the server has begun.
-BACKLOG = 64
 
 
 class WarmChild:
@@ -110,55 +100,13 @@ class WarmCaller:
         return WarmChild(int(json.loads(line)["pid"]), stdout, told, telling)
 
 
-class WarmServer(WarmCaller):
-    """A server for tests; it ends with this process. ``listening`` is there until it is started, and whoever connects
-    before waits that long."""
-
-    def __init__(self, engine: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mlc-warm-")
-        super().__init__(str(Path(self._folder.name) / "ask"))
-        self._engine = engine
-        self.listening = socket.socket(socket.AF_UNIX)
-        self.listening.bind(self.place)
-        self.listening.listen(BACKLOG)
-        self._process: subprocess.Popen[bytes] | None = None
-        atexit.register(self.close)
-
-    def start(self, **variables: str) -> None:
-        """Start its process, with further variables in its environment."""
-        descriptor = self.listening.fileno()
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.support.warm_server"),
-                *("--listen", str(descriptor), "--engine", self._engine),
-            ],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=child_environment({"PYTHONPATH": str(ROOT), **variables}),
-            pass_fds=[descriptor],
-        )
-        self.listening.close()
-
-    def close(self) -> None:
-        self.listening.close()
-        if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            self._process.wait()
-        self._folder.cleanup()
-
-
 @functools.cache
 def warm_server(engine: str) -> WarmCaller:
-    """The server that has imported what this engine needs, started when it is first wanted."""
-    # Workers share those of the process that started them (warm_sharing), commands of a test those of the test.
-    place = os.environ.get(f"{WARM_PLACE}{engine}")
-    if place is not None:
-        return WarmCaller(place)
-    server = WarmServer(engine)
-    server.start()
-    return server
+    """The server that has imported what this engine needs; it starts when it is first asked."""
+    name = f"{WARM_PLACE}{engine}"
+    if name not in os.environ:
+        listen()
+    return WarmCaller(os.environ[name])
 
 
 async def start_warm(port: int, token: str) -> Child:

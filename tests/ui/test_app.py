@@ -26,6 +26,8 @@ from multi_llm_comparator.comparison.importing import MAX_IMPORT_BYTES
 from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
 from multi_llm_comparator.evaluation import prompt_set_files
 from multi_llm_comparator.ui.kit.browser import has_viewer
+from tests.support.warm_launcher import APP
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -42,10 +44,11 @@ def streamlit_config() -> dict[str, Any]:
 
 
 @contextmanager
-def started(home: Path, *options: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def started(home: Path, *options: str, cold: bool = False, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """An app with its imports done, unless it is to be ``cold``: only then is it the process that is returned."""
     own = {"MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models"), "MLC_SPARE_PROCESS": "false"}
     environment = {**os.environ, **own, **variables}
-    command = [sys.executable, "app.py", *options]
+    command = [sys.executable if cold else warm_python(APP), "app.py", *options]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         yield process
@@ -62,7 +65,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where an app says that its pages are."""
-    with started(tmp_path_factory.mktemp("home"), "--port", str(free_port()), "--no-browser") as process:
+    with started(tmp_path_factory.mktemp("home"), "--port", str(free_port()), "--no-browser", cold=True) as process:
         yield address_of(process)
 
 
@@ -120,7 +123,7 @@ def test_prometheus_finds_the_gateways_figures_beside_the_pages(address: str) ->
 
 
 def test_no_process_is_left_after_it_ended(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", str(free_port()), "--no-browser") as app:
+    with started(tmp_path, "--port", str(free_port()), "--no-browser", cold=True) as app:
         address_of(app)
         children = psutil.Process(app.pid).children(recursive=True)
         app.send_signal(signal.SIGINT)

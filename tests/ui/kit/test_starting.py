@@ -21,6 +21,7 @@ import pytest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.tracking.store import Store
+from tests.support.warm_launcher import APP
 from tests.support.warm_python import warm_python
 from tests.tracking.records import a_run, an_item
 from tests.ui.test_app import PATIENCE_S, ROOT, address_of, free_port, started
@@ -38,7 +39,7 @@ def run(home: Path, *words: str, **variables: str) -> tuple[int, str]:
     environment = {**os.environ, "MLC_HOME": str(home), "MLC_SPARE_PROCESS": "false", **variables}
     environment |= {"PYTHONPATH": str(ROOT), "COLUMNS": "1000"}
     ended = subprocess.run(
-        [warm_python() if words[0] == "-m" else sys.executable, *words],
+        [warm_python() if words[0] == "-m" else warm_python(APP), *words],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -56,7 +57,7 @@ def refused(home: Path, *options: str, **variables: str) -> tuple[int, str]:
 
 
 def test_a_second_app_on_one_home_says_who_has_it_until_that_one_is_gone(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", str(free_port()), "--no-browser") as first:
+    with started(tmp_path, "--port", str(free_port()), "--no-browser", cold=True) as first:
         address = address_of(first)
         code, said = refused(tmp_path)
         assert code == 2
