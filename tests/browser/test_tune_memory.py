@@ -46,7 +46,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[st
     command = [sys.executable, "-c", MADE, str(models / "pytorch" / "wide")]
     subprocess.run(command, check=True, cwd=ROOT)
     # What its job holds is counted, and bounded.
-    with app_with(models, home, cold=True, MLC_SPARE_PROCESS="false") as found:
+    with app_with(models, home, cold=True) as found:
         yield f"{found}/tune?lang=en"
 
 

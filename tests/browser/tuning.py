@@ -54,6 +54,7 @@ def app_with(models: Path, home: Path, *, cold: bool = False, **variables: str) 
         "MLC_MODELS_DIR": str(models),
         "MLC_CONFIGS_DIR": str(home / "configs"),
         "MLC_FIRST_MODEL": "false",
+        "MLC_SPARE_PROCESS": "false",
         **variables,
     }
     # Another test of this process may have imported what keeps model processes offline.
