@@ -28,7 +28,7 @@ from tests.browser.tuning import (
 )
 
 # So many times through the data that the job is at work for as long as somebody reloads and stops it.
-EPOCHS = {"en": "90", "zh": "90"}
+EPOCHS = "90"
 WIDTHS: dict[Language, int] = {"en": 1280, "zh": 800}
 ROWS = [
     (f"What is {a} + {b}?", f"{a} + {b} = {a + b} (Source: arithmetic.)") for a in range(3, 9) for b in range(11, 18)
@@ -90,7 +90,7 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
         wait_until(page, "document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
     _go_elsewhere(page)
-    _compare(page, language)
+    _compare(page)
 
 
 def _set_up(page: Page, data: Path, language: Language) -> None:
@@ -104,9 +104,11 @@ def _set_up(page: Page, data: Path, language: Language) -> None:
     expect(page.get_by_text(word("needs_mapping", looked_at=str(len(ROWS) + 1)))).to_be_visible()
     choose(page, word("map_user"), "task_de")
     choose(page, word("map_assistant"), "solved")
-    learnt = page.locator(".mlc-tune-tokens .mlc-learnt")
-    expect(learnt.first).to_be_visible()
-    assert "Source" in "".join(learnt.all_inner_texts())
+    wait_until(
+        page,
+        """() => [...document.querySelectorAll(".mlc-tune-tokens .mlc-learnt")].map((token) => token.innerText)
+          .join("").includes("Source")""",
+    )
 
     expect(figure(page, "cleaning", word("rows_left_out"))).to_have_text("1")
     same = page.locator(".st-key-tune_rule_exact_duplicate")
@@ -117,9 +119,9 @@ def _set_up(page: Page, data: Path, language: Language) -> None:
 
     page.locator(".st-key-tune_options button").first.click()
     epochs = page.get_by_role("spinbutton", name=word("option_epochs"))
-    epochs.fill(EPOCHS[language])
+    epochs.fill(EPOCHS)
     epochs.press("Enter")
-    expect(page.locator(".st-key-tune_block_preset")).to_contain_text(word("said_epochs", n=EPOCHS[language]))
+    expect(page.locator(".st-key-tune_block_preset")).to_contain_text(word("said_epochs", n=EPOCHS))
     page.keyboard.press("Escape")
     expect(page.locator(".st-key-tune_start button")).to_be_enabled()
 
@@ -155,9 +157,9 @@ def _go_elsewhere(page: Page) -> None:
     page.goto(job)
 
 
-def _compare(page: Page, language: Language) -> None:
+def _compare(page: Page) -> None:
     button(page, "compare").click()
-    pane = translate(language, "setup.model", letter="B")
+    pane = translate("en", "setup.model", letter="B")
     expect(page.get_by_role("combobox", name=pane)).to_have_value(re.compile("^demo-small:"))
     page.locator(".st-key-compare_offered_0 button").click()
     answers = page.locator('[class*="st-key-card_0_"]')

@@ -40,12 +40,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     files = {"data/train.jsonl": lines, "README.md": b"# Sums"}
     with (
         serving(HubServer({"org/sums": files})) as hub,
-        tuning_app(
-            tmp_path_factory.mktemp("home"),
-            tmp_path_factory.mktemp("models"),
-            HF_ENDPOINT=hub.url,
-            MLC_SPARE_PROCESS="false",
-        ) as found,
+        tuning_app(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models"), HF_ENDPOINT=hub.url) as found,
     ):
         yield f"{found}/tune?lang=en"
 
