@@ -131,8 +131,8 @@ def chromium() -> Iterator[Browser]:
 
 def new_context(chromium: Browser, **options: Any) -> BrowserContext:
     """A desk's window, in English. What moves stands still: to draw it all the time costs a core."""
-    asked = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce", **options}
-    context = chromium.new_context(**asked)
+    asked: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce"}
+    context = chromium.new_context(**{**asked, **options})
     context.set_default_timeout(PATIENCE_MS)
     return context
 

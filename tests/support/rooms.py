@@ -19,8 +19,9 @@ SHARING = {
         *("browser/test_accessibility", "browser/test_frame", "browser/test_groups", "browser/test_monitor"),
         *("browser/test_other_pages", "browser/test_policy", "browser/test_token_view"),
     ),
-    "what trl and peft import": (
-        *("cli/test_tuning_a_planner", "training/test_chat_templates", "training/test_lora", "training/test_methods"),
+    "what trl, peft and mlflow import": (
+        *("cli/test_tuning_a_planner", "evaluation/test_runner", "test_told_runs"),
+        *("training/test_chat_templates", "training/test_lora", "training/test_methods"),
         *("training/test_mlflow_report", "training/test_new_skill", "training/test_packing", "training/test_resume"),
         *("training/test_together", "training/test_trainer", "training/test_watching"),
     ),
