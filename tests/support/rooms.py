@@ -10,12 +10,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 # By what they share; files are named by their place in ``tests``.
 SHARING = {
     "an app with four real models": (
-        *(
-            "browser/test_deciding",
-            "browser/test_real_models",
-            "browser/test_real_questions",
-            "browser/test_token_view",
-        ),
+        *("browser/test_deciding", "browser/test_real_models", "browser/test_real_questions"),
         *("browser/test_accessibility", "browser/test_frame", "browser/test_groups", "browser/test_monitor"),
         *("browser/test_other_pages", "browser/test_policy", "browser/test_token_view"),
     ),
