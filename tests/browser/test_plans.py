@@ -41,13 +41,13 @@ def write_scripts(folder: Path) -> None:
         "demo-planner": {
             "answers": [{"pattern": "patiently", "text": f"<Plan>\n{PLAN}\n</Plan>" + " and so on" * 2000}],
             "otherwise": f"<Plan>\n{PLAN}\n</Plan>",
-            "tokens_per_second": 12,
+            "tokens_per_second": 18,
         },
-        "demo-small": {"otherwise": COSTS, "tokens_per_second": 4, "time_to_first_token_s": 0.5},
+        "demo-small": {"otherwise": COSTS, "tokens_per_second": 6, "time_to_first_token_s": 0.5},
         "demo-large": {
             "answers": [{"pattern": "Recommend", "text": "Take the second offer."}],
             "otherwise": COSTS,
-            "tokens_per_second": 8,
+            "tokens_per_second": 12,
         },
     }
     for name, script in scripts.items():
