@@ -33,13 +33,15 @@ _IMPORTED = (
     # What processes of the tests of runs begin with.
     "tests.runs.kinds",
 )
-# Nothing of it may be in use before there is a fork: the app itself is run anew in each.
+# With what reads documents, which the app has done by a process. Nothing of it may be in use before there is a fork: the
+# app itself is run anew in each.
 _OF_THE_APP = (
     "streamlit.web.bootstrap",
     "uvicorn",
     "pandas",
     "plotly.graph_objects",
     "sqlalchemy.dialects.sqlite",
+    *("multi_llm_comparator.applications.reading.read", "pypdf", "docx", "openpyxl"),
     "app",
 )
 # Those ask for the width of the terminal while they are imported: each command imports them itself.

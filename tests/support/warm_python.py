@@ -30,7 +30,7 @@ from tests.support.warm_start import can_start_warm, warm_server
 
 # Of the processes that are asked, those whose imports take longer than what tests ask of them, by who has done them.
 WARM_MODULES = {
-    "multi_llm_comparator.applications.reading.child": LIGHT_ENGINE,
+    "multi_llm_comparator.applications.reading.child": APP,
     "multi_llm_comparator.conversion.job_process": COMMANDS,
     "multi_llm_comparator.training.data.data_child": COMMANDS,
 }

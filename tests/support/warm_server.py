@@ -31,7 +31,6 @@ from tests.support import warm_command
 from tests.support.warm_launcher import APP, COMMANDS, LENGTH_BYTES
 
 DESCRIPTORS = 3
-READS_DOCUMENTS = ("multi_llm_comparator.applications.reading.read", "pypdf", "docx", "openpyxl", "pandas")
 GGUF_ENGINE = "multi_llm_comparator.inferencers.gguf_engine"
 LLAMA_CPP_CHILD = "multi_llm_comparator.conversion.llama_cpp_child"
 # How long a chat template may compute in the processes of a test; all of that time passes where one never ends.
@@ -161,9 +160,9 @@ def import_for(engine: str) -> None:
 
         warm_imports.import_all(engine)
     else:
-        # And what conversions start a process for, each of them, and what reads documents.
+        # And what conversions start a process for, each of them.
         preload(engine)
-        for name in (GGUF_ENGINE, LLAMA_CPP_CHILD, *READS_DOCUMENTS):
+        for name in (GGUF_ENGINE, LLAMA_CPP_CHILD):
             importlib.import_module(name)
 
 
