@@ -33,8 +33,8 @@ _IMPORTED = (
     # What processes of the tests of runs begin with.
     "tests.runs.kinds",
 )
-# With what reads documents, which the app has done by a process. Nothing of it may be in use before there is a fork: the
-# app itself is run anew in each.
+# With what reads documents, which the app has done by a process. Nothing of it may be in use before there is a fork:
+# the app itself is run anew in each.
 _OF_THE_APP = (
     "streamlit.web.bootstrap",
     "uvicorn",

@@ -23,6 +23,8 @@ from tests.support.warm_launcher import APP, COMMANDS
 ROOT = Path(__file__).parents[2]
 # With llama.cpp and without torch: a process that needs it imports it itself, or is forked from one that has.
 LIGHT_ENGINE = "scripted"
+# All that there are servers for.
+SERVED = (LIGHT_ENGINE, PRELOADED_ENGINE, COMMANDS, APP)
 # With an engine's name behind it, in the environment: where its server listens.
 WARM_PLACE = "MLC_TEST_WARM_PLACE_"
 # As many may ask before the server has begun.
@@ -80,7 +82,7 @@ def listen(**variables: str) -> None:
         variables: more of their environment.
     """
     waiting = selectors.DefaultSelector()
-    for engine in (LIGHT_ENGINE, PRELOADED_ENGINE, COMMANDS, APP):
+    for engine in SERVED:
         server = WarmServer(engine)
         os.environ[f"{WARM_PLACE}{engine}"] = server.place
         waiting.register(server.listening, selectors.EVENT_READ, data=server)

@@ -19,12 +19,11 @@ from typing import Any
 
 import pytest
 
-from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE
 from multi_llm_comparator.jobs import process as jobs_process
 from multi_llm_comparator.services import asked_process
 from tests.support import warm_launcher
 from tests.support.warm_launcher import APP, COMMANDS
-from tests.support.warm_places import LIGHT_ENGINE, WARM_PLACE
+from tests.support.warm_places import LIGHT_ENGINE, SERVED, WARM_PLACE
 from tests.support.warm_server import LLAMA_CPP_CHILD
 from tests.support.warm_start import can_start_warm, warm_server
 
@@ -98,7 +97,7 @@ def warm_python(imported: str = COMMANDS) -> str:
         # Another worker, or the test that runs this command, has made it.
         return str(script)
     # What a command or the app starts in turn is forked from the servers of the test, once something is.
-    engines = (LIGHT_ENGINE, PRELOADED_ENGINE, COMMANDS) if imported in (COMMANDS, APP) else ()
+    engines = SERVED if imported in (COMMANDS, APP) else ()
     places = {f"{WARM_PLACE}{engine}": warm_server(engine).place for engine in engines}
     launcher = [sys.executable, "-I", "-S", str(Path(warm_launcher.__file__)), commands.place, sys.executable]
     lines = ["#!/bin/sh", *(f"export {name}={shlex.quote(place)}" for name, place in places.items())]
