@@ -107,6 +107,11 @@ def wait_until(page: Page, script: str, argument: object = None) -> None:
         page.wait_for_timeout(100)
 
 
+def expect_to_fit(page: Page) -> None:
+    """Nothing is wider than the page, once all of it is drawn."""
+    wait_until(page, "document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def stop_all(page: Page) -> None:
     """Stop whatever still runs. The button goes when all has ended, maybe while it is clicked: then look again."""
     live = page.locator(", ".join(f'[data-state="{state}"]' for state in LIVE.pattern.split("|")))

@@ -46,7 +46,7 @@ def test_a_page_can_be_used_by_everybody_and_wants_nothing_forbidden(
     board.wait_until(page, "document.querySelector('[data-testid=stMainBlockContainer]')?.innerText.length > 20")
     page.wait_for_timeout(1000)
     assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    board.expect_to_fit(page)
     assert said == []
 
 

@@ -17,6 +17,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.ui.kit.i18n import translate
+from tests.browser.board import expect_to_fit
 from tests.browser.scripted import scripted_app
 from tests.support.made_runs import MadeRuns
 
@@ -107,7 +108,7 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     context: BrowserContext, place: Place, width: int, language: str
 ) -> None:
     page = opened(context, place, width, language)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
+    expect_to_fit(page)
     expect(row(page, place.plan)).to_contain_text(translate(language, "kind.plan"))
     expect(row(page, place.comparison)).to_contain_text(translate(language, "kind.comparison"))
 
@@ -131,7 +132,7 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     button(page, language, "history.beside").click()
     expect(page.locator(".st-key-beside_0_0")).to_contain_text("A prompt about quinces")
     expect(page.locator(".st-key-beside_0_1")).to_contain_text("What is 7 * 8?")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
+    expect_to_fit(page)
     button(page, language, "history.beside_end").click()
 
     expect(rows(page)).to_have_count(2)

@@ -45,7 +45,7 @@ def test_on_a_phone_it_is_folded_and_stays_as_it_was_left(blank: Page, app: App)
     expect(facts).to_be_hidden()
     fold.click()
     expect(facts).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    board.expect_to_fit(page)
     page.reload()
     expect(facts).to_be_visible()
 

@@ -34,7 +34,7 @@ def test_a_models_note_is_written_and_found_by_keys_alone(blank: Page, app: App,
     page.goto(f"{app.address}/models?lang={language}")
     rows = page.locator('[class*="st-key-model_row_"]')
     expect(rows).to_have_count(4)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    board.expect_to_fit(page)
     board.focus(page.locator('[class*="st-key-models_details_"] button').nth(1))
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from multi_llm_comparator.plans.parse import parse_plan
-from tests.browser.board import wait_until
+from tests.browser.board import expect_to_fit, wait_until
 from tests.browser.conftest import new_context
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
@@ -300,4 +300,4 @@ def test_nothing_stands_out_of_the_page(finished: Page) -> None:
     expect(bars(page).first).to_be_visible()
     for width in (1280, 800):
         page.set_viewport_size({"width": width, "height": 900})
-        wait_until(page, "document.documentElement.scrollWidth <= window.innerWidth")
+        expect_to_fit(page)

@@ -91,7 +91,7 @@ def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) 
         page.locator('[class*="st-key-icon_tokens_"] button:visible').first.click()
         expect(page.locator(".tokens .token").first).to_be_visible()
         expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
-        board.wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+        board.expect_to_fit(page)
         assert violations(page) == []
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)

@@ -12,14 +12,13 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.ui.kit.i18n import translate
-from tests.browser.board import wait_until
+from tests.browser.board import expect_to_fit, wait_until
 from tests.browser.tuning import (
     JOB_MS,
     button,
     choose,
     expect_state,
     figure,
-    no_wider_than_the_page,
     pick,
     state,
     steps_done,
@@ -61,7 +60,7 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
     page.set_viewport_size({"width": WIDTHS[language], "height": 1000})
     page.goto(address + language)
     _set_up(page, data, language)
-    assert no_wider_than_the_page(page)
+    expect_to_fit(page)
     page.locator(".st-key-tune_start button").click()
     expect(state(page)).to_be_visible()
     job = page.url
@@ -69,7 +68,8 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
 
     page.reload()
     expect(state(page)).to_have_attribute("data-run-state", "running")
-    assert page.url == job and no_wider_than_the_page(page)
+    assert page.url == job
+    expect_to_fit(page)
     if language == "en":
         _queue_another(context, address)
 
@@ -77,7 +77,7 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
     expect_state(page, "stopped")
     if language == "zh":
         # What follows is drawn by the same code in each language: the other one goes on to the end.
-        assert no_wider_than_the_page(page)
+        expect_to_fit(page)
         return
     stopped_at = steps_done(page)
     button(page, "resume").click()
@@ -87,7 +87,7 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
     expect(page.locator(".st-key-tune_losses .js-line").first).to_be_attached()
     for width in (WIDTHS["zh"], WIDTHS["en"]):
         page.set_viewport_size({"width": width, "height": 1000})
-        wait_until(page, "document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        expect_to_fit(page)
 
     _go_elsewhere(page)
     _compare(page)
@@ -134,11 +134,11 @@ def _queue_another(context: BrowserContext, address: str) -> None:
     expect(other.get_by_role("heading", name="新的微调")).to_be_visible()
     start = other.locator(".st-key-tune_start button")
     expect(start).to_be_enabled()
-    assert no_wider_than_the_page(other)
+    expect_to_fit(other)
     start.click()
     expect_state(other, "queued")
     expect(other.locator(".mlc-plan-status")).to_contain_text("等待")
-    assert no_wider_than_the_page(other)
+    expect_to_fit(other)
     button(other, "stop").click()
     expect_state(other, "stopped")
     other.close()

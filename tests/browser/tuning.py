@@ -122,7 +122,3 @@ def wait_for_steps(page: Page, more_than: int = 0) -> None:
         }""",
         more_than,
     )
-
-
-def no_wider_than_the_page(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
