@@ -22,6 +22,7 @@ from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.jobs.spec import JobSpec, make_spec
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
+from tests.support.warm_python import start_warm_jobs
 
 TIMEOUT_S = 120.0
 
@@ -48,6 +49,12 @@ def no_job_is_left(tmp_path: Path) -> Iterator[None]:
         found = find_process(JobFolder(place))
         if found is not None:
             end_group(place.name, found.pid)
+
+
+@pytest.fixture
+def warm_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which it does not matter what a job's process began with."""
+    start_warm_jobs(monkeypatch)
 
 
 class Roomy:
