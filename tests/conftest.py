@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from coverage import Coverage
@@ -13,17 +14,32 @@ from hypothesis import settings as hypothesis_settings
 from multi_llm_comparator.core import settings
 from multi_llm_comparator.tracking.store import Store
 from tests.support.quick_schema import make_databases_quickly
+from tests.support.rooms import ByRooms
+from tests.support.warm_places import listen, threads_of_each
 from tests.support.warm_python import start_warm_children
 from tests.support.warm_start import can_start_warm, start_warm_processes
 
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
 # seconds; torch reads this when it is imported, also in processes that tests start.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+    os.environ.setdefault("OMP_NUM_THREADS", threads_of_each(int(workers)))
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    workers = config.getoption("numprocesses", default=None)
+    is_worker = hasattr(config, "workerinput")
+    if isinstance(workers, int) and workers > 0 and not is_worker and can_start_warm():
+        # As if each worker had started them.
+        listen(OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads_of_each(workers)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRooms | None:
+    return ByRooms(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 # Functions whose lines were counted once.

@@ -56,6 +56,10 @@ def test_it_ends_as_the_interpreter_would(code: str, exit_code: int, said: str) 
     assert (done.returncode, done.stderr) == (exit_code, said)
 
 
+def test_streams_without_a_buffer_may_be_asked_for() -> None:
+    assert run("-u", "-c", "import sys; print(sys.argv)").stdout == "['-c']\n"
+
+
 def test_what_goes_wrong_is_told_with_where() -> None:
     done = run("-c", "def f():\n    1 / 0\nf()")
     assert done.returncode == 1 and done.stderr.rstrip().endswith("ZeroDivisionError: division by zero")

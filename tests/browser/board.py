@@ -75,12 +75,41 @@ def warm_up(page: Page) -> None:
     expect(page.locator(".mlc-hero")).to_be_visible()
 
 
+def keys_work(page: Page) -> None:
+    """Wait for what listens to the keys of the Compare page: a key that comes before is lost. It says what it does in a
+    place that it makes first."""
+    expect(page.locator('.mlc-unseen[role="status"][aria-live="polite"]')).to_have_count(1)
+
+
+def press(page: Page, key: str, shown: str) -> None:
+    """A key that brings something else; pressed again where the page had not been ready for it."""
+    place = page.locator(shown)
+    for _ in range(6):
+        page.keyboard.press(key)
+        with suppress(AssertionError):
+            expect(place.first).to_be_visible(timeout=10_000)
+            return
+    expect(place.first).to_be_visible()
+
+
+def focus(place: Locator) -> None:
+    """Give something the focus once it is seen: what is hidden takes none, and to ask for it waits for nothing."""
+    expect(place).to_be_visible()
+    place.focus()
+    expect(place).to_be_focused()
+
+
 def wait_until(page: Page, script: str, argument: object = None) -> None:
     """Until a script says yes. Playwright's own way evaluates it within the page, which the pages' policy forbids."""
     until = monotonic() + WAITING_S
     while not page.evaluate(script, argument):
         assert monotonic() < until, f"it has not come to be: {script}"
         page.wait_for_timeout(100)
+
+
+def expect_to_fit(page: Page) -> None:
+    """Nothing is wider than the page, once all of it is drawn."""
+    wait_until(page, "document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def stop_all(page: Page) -> None:

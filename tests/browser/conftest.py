@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -21,10 +23,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.groups.config_loader import TASK_GROUPS_FILE
 from multi_llm_comparator.services.model_manager import ModelManager
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "pytorch" / "demo-small"
 SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
+# What pages keep in a browser, beside cookies.
+STORED = "local_storage,indexeddb,cache_storage"
 # Longer than anything takes on a busy machine of two cores: only a test that fails waits so long.
 PATIENCE_MS = 120_000
 
@@ -32,7 +37,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 # One worker has nothing to do for as long as the other is at the last file: the longest come first.
-LONGEST = ("test_deciding", "test_measure", "test_plans", "test_compare", "test_tune_jobs", "test_tune")
+LONGEST = ("test_deciding", "test_tune", "test_measure", "test_compare", "test_plans", "test_tune_jobs", "test_vote")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,7 +70,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not made.exists():
             part = all_workers / "endless models in the making"
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            subprocess.run([sys.executable, str(script), str(DEMO), str(part)], check=True, env=environment)
+            subprocess.run([warm_python(), str(script), str(DEMO), str(part)], check=True, env=environment)
             part.rename(made)
     folder = tmp_path_factory.mktemp("models")
     shutil.copytree(made, folder, dirs_exist_ok=True)
@@ -104,9 +109,13 @@ def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]
 
 def remember_long_answers(models: Path, home: Path) -> None:
     """Have the four panes set up as a visitor left them: all four models, answers as long as they may be."""
-    config = ModelConfig(temperature=0.0, max_tokens=3000, n_ctx=4096)
-    found = ModelManager(models).scan_models()
-    panes = [{"target": model.id, "config": asdict(config)} for model in found]
+    found = [model.id for model in ModelManager(models).scan_models()]
+    remember_panes(home, found, ModelConfig(temperature=0.0, max_tokens=3000, n_ctx=4096))
+
+
+def remember_panes(home: Path, targets: Iterable[str], config: ModelConfig) -> None:
+    """Have a pane for each of these set up, all alike."""
+    panes = [{"target": target, "config": asdict(config)} for target in targets]
     (home / "preferences.json").write_text(json.dumps({"language": "en", "panes": panes}), encoding="utf-8")
 
 
@@ -120,12 +129,51 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", accept_downloads=True)
+def new_context(chromium: Browser, **options: Any) -> BrowserContext:
+    """A desk's window, in English. What moves stands still: to draw it all the time costs a core."""
+    asked: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce"}
+    context = chromium.new_context(**{**asked, **options})
     context.set_default_timeout(PATIENCE_MS)
-    yield context
-    context.close()
+    return context
+
+
+class Kept:
+    """A context that serves one test after the other: it keeps what it has fetched and compiled of the pages' scripts,
+    which takes longer than most tests, and nothing else."""
+
+    def __init__(self, chromium: Browser) -> None:
+        self.context = new_context(chromium, accept_downloads=True)
+        # It stays open, for what is to be told to the context itself.
+        self._blank = self.context.new_page()
+        self._told = self.context.new_cdp_session(self._blank)
+        self._opened: list[Page] = []
+        self.context.on("page", lambda page: self._opened.append(page))
+
+    def forget(self) -> None:
+        """Close what was opened; what pages have stored, their cookies and their rights are gone."""
+        for page in self.context.pages:
+            if page != self._blank:
+                page.close()
+        places = {urlsplit(page.url) for page in self._opened}
+        for origin in sorted({f"{place.scheme}://{place.netloc}" for place in places if place.netloc}):
+            self._told.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": STORED})
+        self.context.clear_cookies()
+        self.context.clear_permissions()
+        self._opened.clear()
+
+
+@pytest.fixture(scope="session")
+def kept(chromium: Browser) -> Iterator[Kept]:
+    made = Kept(chromium)
+    yield made
+    made.context.close()
+
+
+@pytest.fixture
+def context(kept: Kept) -> Iterator[BrowserContext]:
+    """As good as new."""
+    yield kept.context
+    kept.forget()
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_a_page_can_be_used_by_everybody_and_wants_nothing_forbidden(
     board.wait_until(page, "document.querySelector('[data-testid=stMainBlockContainer]')?.innerText.length > 20")
     page.wait_for_timeout(1000)
     assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    board.expect_to_fit(page)
     assert said == []
 
 
@@ -68,15 +68,19 @@ def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -
     expect(page.locator('[class*="st-key-text_0_"][role="region"]')).to_have_count(4)
     page.wait_for_timeout(2500)
     assert violations(page) == []
+    board.keys_work(page)
     page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stChatInputTextArea")).not_to_be_focused()
     page.keyboard.press("0")
     expect(page.locator(".mlc-reader")).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("Escape")
+    expect(page.locator(".mlc-reader")).to_have_count(0)
     page.keyboard.press("d")
     expect(page.locator(".mlc-diff, p.mlc-muted").first).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("?")
+    expect(page.locator("dialog.mlc-keys")).to_be_visible()
     assert violations(page) == []
 
 

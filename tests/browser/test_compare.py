@@ -1,42 +1,45 @@
-"""The main job, in a real browser, with real models of both kinds."""
+"""The main job, in a real browser. Models are scripted: they write on for as long as somebody watches, and leave the
+processors to the pages. With real ones, which write as fast as they can: :mod:`tests.browser.test_real_models`."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
 import re
-import signal
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from multi_llm_comparator.core.config import ModelConfig
 from tests.browser import board
-from tests.browser.conftest import App
+from tests.browser.conftest import remember_panes
 from tests.browser.downloads import downloaded
+from tests.browser.scripted import scripted_app, write_endless
+
+NAMES = ("north", "south", "east", "west")
+LONG = ModelConfig(temperature=0.0, max_tokens=4000, n_ctx=8192)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def models_in_memory(chromium: Browser, app: App) -> None:
-    """Loading takes its time; afterwards every test can watch four models write at once."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, list[str]]]:
+    """The address of the app, its home, and its models' ids."""
+    scripts, home = tmp_path_factory.mktemp("scripts"), tmp_path_factory.mktemp("home")
+    ids = write_endless(scripts, NAMES)
+    with scripted_app(scripts, home, MLC_FIRST_MODEL="false") as address:
+        yield address, home, ids
+
+
+@pytest.fixture
+def page(context: BrowserContext, served: tuple[str, Path, list[str]]) -> Page:
+    """The Compare page with all four, whatever the test before this one chose."""
+    address, home, ids = served
+    remember_panes(home, ids, LONG)
     page = context.new_page()
-    page.goto(f"{app.address}/?lang=en")
-    board.warm_up(page)
-    context.close()
-
-
-def test_four_models_are_picked_and_write_at_the_same_time(page: Page) -> None:
-    for index, name in enumerate(("north", "south", "north-Q8_0", "south-Q8_0")):
-        page.get_by_role("combobox", name=f"Model of pane {'ABCD'[index]}").click()
-        page.get_by_role("option", name=re.compile(rf"^{name} · ")).click()
-    board.ask(page, "Tell me a story.")
-    board.expect_states(page, "running")
-    board.expect_all_to_grow(page)
-    board.stop_all(page)
+    page.goto(f"{address}/?lang=en")
+    return page
 
 
 def test_one_pane_stops_and_the_others_go_on(page: Page) -> None:
@@ -193,30 +196,3 @@ def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width: int,
         4 // abreast,
     )
     board.stop_all(page)
-
-
-def test_a_killed_model_process_ends_one_pane_only_and_retry_works(page: Page, app: App) -> None:
-    board.ask(page, "Tell me a story.")
-    board.expect_states(page, "running")
-    os.kill(process_of(page, app, "north"), signal.SIGKILL)
-    expect(board.states(page).nth(0)).to_have_attribute("data-state", "failed")
-    expect(board.cards(page).nth(0).get_by_role("alert")).to_contain_text("process ended unexpectedly")
-    for index in (1, 2, 3):
-        expect(board.states(page).nth(index)).to_have_attribute("data-state", re.compile("running|done"))
-    board.cards(page).nth(0).get_by_role("button", name="Retry").click()
-    expect(board.states(page).nth(0)).to_have_attribute("data-state", "running")
-    board.stop_all(page)
-    expect(page.get_by_text("Traceback")).to_have_count(0)
-
-
-def process_of(page: Page, app: App, name: str) -> int:
-    """The process of a loaded model, as the Models page shows it."""
-    other = page.context.new_page()
-    other.goto(f"{app.address}/models?lang=en")
-    label = other.locator("b", has_text=re.compile(rf"^\s*{name}\s*$"))
-    row = other.locator('[class*="st-key-loaded_"]', has=label)
-    hint = row.locator("[title^=Process]").first.get_attribute("title")
-    other.close()
-    pid = int((hint or "").removeprefix("Process "))
-    assert pid in {child.pid for child in psutil.Process(app.process.pid).children(recursive=True)}
-    return pid

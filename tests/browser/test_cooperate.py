@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.ui.kit.i18n import translate
-from tests.browser.board import wait_until
+from tests.browser.board import expect_to_fit
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
@@ -95,7 +95,7 @@ def fits(page: Page) -> None:
     """Nothing of the page is wider than a phone, a tablet or a desk has room for."""
     for width in (390, 800, 1280):
         page.set_viewport_size({"width": width, "height": 900})
-        wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+        expect_to_fit(page)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

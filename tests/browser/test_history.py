@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.ui.kit.i18n import translate
-from tests.browser.conftest import PATIENCE_MS
+from tests.browser.board import expect_to_fit
 from tests.browser.scripted import scripted_app
 from tests.support.made_runs import MadeRuns
 
@@ -62,10 +62,9 @@ def place(served: tuple[str, Store]) -> Place:
         return Place(address, *thread.submit(lambda: asyncio.run(make())).result(), store)
 
 
-def opened(chromium: Browser, place: Place, width: int, language: str) -> Page:
-    context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(PATIENCE_MS)
+def opened(context: BrowserContext, place: Place, width: int, language: str) -> Page:
     page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{place.address}/history?lang={language}")
     expect(rows(page)).to_have_count(2)
     return page
@@ -106,10 +105,10 @@ def button(page: Page, language: str, key: str) -> Locator:
 
 @pytest.mark.parametrize(("width", "language"), [(1280, "en"), (800, "zh"), (390, "en")])
 def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
-    chromium: Browser, place: Place, width: int, language: str
+    context: BrowserContext, place: Place, width: int, language: str
 ) -> None:
-    page = opened(chromium, place, width, language)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
+    page = opened(context, place, width, language)
+    expect_to_fit(page)
     expect(row(page, place.plan)).to_contain_text(translate(language, "kind.plan"))
     expect(row(page, place.comparison)).to_contain_text(translate(language, "kind.comparison"))
 
@@ -133,7 +132,7 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     button(page, language, "history.beside").click()
     expect(page.locator(".st-key-beside_0_0")).to_contain_text("A prompt about quinces")
     expect(page.locator(".st-key-beside_0_1")).to_contain_text("What is 7 * 8?")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
+    expect_to_fit(page)
     button(page, language, "history.beside_end").click()
 
     expect(rows(page)).to_have_count(2)
@@ -142,22 +141,20 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     expect(rows(page)).to_have_count(0)
     expect(page.get_by_text(translate(language, "history.empty"))).to_be_visible()
     assert place.store.count_runs() == 0
-    page.context.close()
 
 
-def test_several_runs_are_exported_as_one_archive(chromium: Browser, place: Place) -> None:
-    page = opened(chromium, place, 1280, "en")
+def test_several_runs_are_exported_as_one_archive(context: BrowserContext, place: Place) -> None:
+    page = opened(context, place, 1280, "en")
     pick(page, place.comparison, place.plan)
     page.locator(".st-key-history_export button").first.click()
     with page.expect_download() as download:
         page.get_by_role("button", name=f"ZIP · {translate('en', 'export.json')}").click()
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
         assert {json.loads(archive.read(name))["id"] for name in archive.namelist()} == {place.comparison, place.plan}
-    page.context.close()
 
 
-def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(chromium: Browser, place: Place) -> None:
-    page = opened(chromium, place, 1280, "en")
+def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(context: BrowserContext, place: Place) -> None:
+    page = opened(context, place, 1280, "en")
     row(page, place.comparison).get_by_role("button", name=translate("en", "history.open")).click()
     expect(page.locator(".mlc-prompt")).to_have_text("A prompt about quinces")
     expect(page).to_have_url(re.compile(f"run={place.comparison}"))
@@ -165,4 +162,3 @@ def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(chromium: Browser,
     card.get_by_role("button", name=translate("en", "history.mark_answer")).click()
     add_tag(page, "best so far")
     expect(card).to_contain_text("# best so far")
-    page.context.close()

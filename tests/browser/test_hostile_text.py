@@ -13,11 +13,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from multi_llm_comparator.groups.config_loader import TASK_GROUPS_FILE
 from tests.browser import board
-from tests.browser.conftest import PATIENCE_MS
+from tests.browser.conftest import new_context
 from tests.browser.scripted import scripted_app
 from tests.support.unasked_server import UnaskedServer
 from tests.ui.kit.test_escaping import URL, WAYS
@@ -73,12 +73,19 @@ def app(unasked: UnaskedServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield address
 
 
-@pytest.fixture
-def page(chromium: Browser, app: str) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", bypass_csp=True)
-    context.set_default_timeout(PATIENCE_MS)
-    yield context.new_page()
+@pytest.fixture(scope="module")
+def open_window(chromium: Browser) -> Iterator[BrowserContext]:
+    """One for all of them, without the pages' policy."""
+    context = new_context(chromium, bypass_csp=True)
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(open_window: BrowserContext, app: str) -> Iterator[Page]:
+    page = open_window.new_page()
+    yield page
+    page.close()
 
 
 def settle(page: Page, unasked: UnaskedServer) -> None:

@@ -18,9 +18,11 @@ import psutil
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.board import expect_states
+from tests.browser.board import expect_states, press
 from tests.browser.conftest import ROOT, SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
+from tests.support.warm_launcher import APP
+from tests.support.warm_python import warm_python
 
 QUANTIZED = [ROOT / "models" / "gguf" / f"demo-small-{kind}.gguf" for kind in ("Q8_0", "Q4_0")]
 _SCRIPTED = "from tests.browser.scripted_app import main; main()"
@@ -41,14 +43,19 @@ def prompts_file(folder: Path, count: int = 20) -> Path:
 
 
 @contextmanager
-def running(home: Path, models: Path, *, scripts: Path | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The app on a home of its own; whoever kills it has done what the test wanted."""
-    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(models), "MLC_FIRST_MODEL": "false"}
+def running(
+    home: Path, models: Path, *, scripts: Path | None = None, cold: bool = False
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The app on a home of its own; whoever kills it has done what the test wanted, and wants a ``cold`` one: only that
+    is the process that is returned."""
+    # No PyTorch model is asked: nothing is to be imported for one ahead of time.
+    own = {"MLC_HOME": str(home), "MLC_MODELS_DIR": str(models), "MLC_FIRST_MODEL": "false"}
+    environment = {**os.environ, **own, "MLC_SPARE_PROCESS": "false"}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     start = ["-c", _SCRIPTED, str(scripts)] if scripts else ["app.py"]
-    command = [sys.executable, *start, "--port", str(port), "--no-browser"]
+    command = [sys.executable if cold else warm_python(APP), *start, "--port", str(port), "--no-browser"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -119,9 +126,9 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
         answers = page.locator(".st-key-measure_answers")
         asked = answers.locator(".mlc-prompt").inner_text()
         # One is right and the other wrong: that is why the row is there.
+        expect(answers.locator("[data-value]")).to_have_count(2)
         assert sorted(answers.locator("[data-value]").all_inner_texts()) == ["0", "1"]
-        page.keyboard.press("1")
-        expect(answers.get_by_text("yours: 1")).to_be_visible()
+        press(page, "1", '.st-key-measure_answers :text("yours: 1")')
         page.locator(".st-key-measure_export button").first.click()
         files = downloaded(page, ("CSV", "HTML"), tmp_path)
         assert files["CSV"].count("\n") == 41
@@ -174,10 +181,8 @@ def test_a_judge_is_believed_as_far_as_it_agrees_with_ones_own_scores(context: B
         answers = page.locator(".st-key-measure_answers")
         expect(answers.get_by_text("The judge prefers ash")).to_be_visible()
         for row in range(3):
-            page.keyboard.press("1")
-            expect(answers.get_by_text("yours: 1")).to_be_visible()
-            page.keyboard.press("w")
-            expect(answers.get_by_text("yours: 0")).to_be_visible()
+            press(page, "1", '.st-key-measure_answers :text("yours: 1")')
+            press(page, "w", '.st-key-measure_answers :text("yours: 0")')
             # What is said of the judge follows without a reload.
             expect(trust).to_contain_text(f"on {row + 1};")
             page.keyboard.press("n")
@@ -225,7 +230,7 @@ def test_an_evaluation_outlives_a_reload_and_is_resumed_after_the_app_was_killed
 ) -> None:
     home, slow = tmp_path / "home", {"otherwise": "It is 7, I think, or something near.", "tokens_per_second": 12}
     scripts = scripts_of(tmp_path / "scripts", ash={**slow}, birch={**slow})
-    with running(home, home / "models", scripts=scripts) as (address, process):
+    with running(home, home / "models", scripts=scripts, cold=True) as (address, process):
         page = context.new_page()
         page.goto(f"{address}/measure?lang=en")
         expect(page.locator(".mlc-hero")).to_be_visible()

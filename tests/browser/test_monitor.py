@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.browser import board
 from tests.browser.conftest import App
 
 
@@ -28,9 +29,8 @@ def test_a_click_leads_to_models(blank: Page, app: App) -> None:
     page = blank
     page.goto(f"{app.address}/settings?lang=en")
     facts = monitor(page).locator(".facts")
-    # Until the first figures are there it is hidden, and what is hidden takes no focus.
-    expect(facts).to_be_visible()
-    facts.focus()
+    # Until the first figures are there it is hidden.
+    board.focus(facts)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/models"))
     expect(page.get_by_role("heading", name="Models").first).to_be_visible()
@@ -45,7 +45,7 @@ def test_on_a_phone_it_is_folded_and_stays_as_it_was_left(blank: Page, app: App)
     expect(facts).to_be_hidden()
     fold.click()
     expect(facts).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    board.expect_to_fit(page)
     page.reload()
     expect(facts).to_be_visible()
 

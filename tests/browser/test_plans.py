@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from multi_llm_comparator.plans.parse import parse_plan
-from tests.browser.board import wait_until
-from tests.browser.conftest import PATIENCE_MS
+from tests.browser.board import expect_to_fit, wait_until
+from tests.browser.conftest import new_context
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 
@@ -41,13 +41,13 @@ def write_scripts(folder: Path) -> None:
         "demo-planner": {
             "answers": [{"pattern": "patiently", "text": f"<Plan>\n{PLAN}\n</Plan>" + " and so on" * 2000}],
             "otherwise": f"<Plan>\n{PLAN}\n</Plan>",
-            "tokens_per_second": 12,
+            "tokens_per_second": 18,
         },
-        "demo-small": {"otherwise": COSTS, "tokens_per_second": 4, "time_to_first_token_s": 0.5},
+        "demo-small": {"otherwise": COSTS, "tokens_per_second": 6, "time_to_first_token_s": 0.5},
         "demo-large": {
             "answers": [{"pattern": "Recommend", "text": "Take the second offer."}],
             "otherwise": COSTS,
-            "tokens_per_second": 8,
+            "tokens_per_second": 12,
         },
     }
     for name, script in scripts.items():
@@ -98,8 +98,7 @@ def expect_end(page: Page) -> None:
 @pytest.fixture(scope="module")
 def done(chromium: Browser, address: str) -> str:
     """The address of a run that is over; all models are in memory from then on."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
-    context.set_default_timeout(PATIENCE_MS)
+    context = new_context(chromium)
     page = context.new_page()
     page.goto(address)
     ask(page)
@@ -301,4 +300,4 @@ def test_nothing_stands_out_of_the_page(finished: Page) -> None:
     expect(bars(page).first).to_be_visible()
     for width in (1280, 800):
         page.set_viewport_size({"width": width, "height": 900})
-        wait_until(page, "document.documentElement.scrollWidth <= window.innerWidth")
+        expect_to_fit(page)

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.applications.documents import pdf
+from tests.browser.board import expect_to_fit
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 
@@ -70,7 +71,7 @@ def test_a_chinese_reader_gets_chinese_examples(blank: Page, address: str) -> No
     expect(page.locator(".st-key-services_text")).to_contain_text("销售额：从 1月 的 890万元 到 9月 的 1,520万元")
     page.set_viewport_size({"width": 390, "height": 844})
     expect(page.locator(".st-key-services_text h2").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect_to_fit(page)
 
 
 def test_a_file_is_read_asked_and_its_error_is_said(page: Page) -> None:

@@ -36,8 +36,9 @@ def answered(context: BrowserContext, app: App, models: Path) -> Iterator[Page]:
 def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
     page = answered
     text = board.cards(page).first.locator('[class*="st-key-text_"][role="region"]')
-    text.focus()
-    page.keyboard.press("t")
+    board.keys_work(page)
+    board.focus(text)
+    board.press(page, "t", ".tokens")
     tokens = page.locator(".tokens")
     expect(tokens).to_be_focused()
     expect(tokens.locator(".token")).to_have_count(24)
@@ -50,7 +51,7 @@ def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
     # The keys of the page behind are not meant.
     expect(page.locator(".mlc-reader")).to_have_count(0)
     other = page.locator(".panel li:not(.own) button:enabled").first
-    other.focus()
+    board.focus(other)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator('[class*="st-key-attempts_0_"]')).to_have_count(1)
@@ -59,7 +60,7 @@ def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
 
 def test_a_digit_leads_to_what_else_might_have_stood_there_and_n_back_to_the_tokens(answered: Page) -> None:
     page = answered
-    page.locator('[class*="st-key-icon_tokens_"] button').first.focus()
+    board.focus(page.locator('[class*="st-key-icon_tokens_"] button:visible').first)
     page.keyboard.press("Enter")
     expect(page.locator(".tokens")).to_be_focused()
     page.keyboard.press("ArrowRight")
@@ -74,7 +75,7 @@ def test_a_digit_leads_to_what_else_might_have_stood_there_and_n_back_to_the_tok
 
 
 def test_what_the_other_model_loses_is_measured_on_the_answer(answered: Page) -> None:
-    answered.locator('[class*="st-key-icon_tokens_"] button').first.focus()
+    board.focus(answered.locator('[class*="st-key-icon_tokens_"] button:visible').first)
     answered.keyboard.press("Enter")
     dialog = answered.get_by_role("dialog")
     dialog.get_by_text("What the other models lose on this answer").click()
@@ -90,7 +91,7 @@ def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) 
         page.locator('[class*="st-key-icon_tokens_"] button:visible').first.click()
         expect(page.locator(".tokens .token").first).to_be_visible()
         expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
-        board.wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+        board.expect_to_fit(page)
         assert violations(page) == []
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)

@@ -12,13 +12,13 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.ui.kit.i18n import translate
+from tests.browser.board import expect_to_fit, wait_until
 from tests.browser.tuning import (
     JOB_MS,
     button,
     choose,
     expect_state,
     figure,
-    no_wider_than_the_page,
     pick,
     state,
     steps_done,
@@ -27,7 +27,7 @@ from tests.browser.tuning import (
 )
 
 # So many times through the data that the job is at work for as long as somebody reloads and stops it.
-EPOCHS = {"en": "90", "zh": "60"}
+EPOCHS = "90"
 WIDTHS: dict[Language, int] = {"en": 1280, "zh": 800}
 ROWS = [
     (f"What is {a} + {b}?", f"{a} + {b} = {a + b} (Source: arithmetic.)") for a in range(3, 9) for b in range(11, 18)
@@ -60,7 +60,7 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
     page.set_viewport_size({"width": WIDTHS[language], "height": 1000})
     page.goto(address + language)
     _set_up(page, data, language)
-    assert no_wider_than_the_page(page)
+    expect_to_fit(page)
     page.locator(".st-key-tune_start button").click()
     expect(state(page)).to_be_visible()
     job = page.url
@@ -68,23 +68,29 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
 
     page.reload()
     expect(state(page)).to_have_attribute("data-run-state", "running")
-    assert page.url == job and no_wider_than_the_page(page)
+    assert page.url == job
+    expect_to_fit(page)
     if language == "en":
         _queue_another(context, address)
 
     button(page, "stop").click()
     expect_state(page, "stopped")
+    if language == "zh":
+        # What follows is drawn by the same code in each language: the other one goes on to the end.
+        expect_to_fit(page)
+        return
     stopped_at = steps_done(page)
     button(page, "resume").click()
     wait_for_steps(page, stopped_at)
     expect_state(page, "done")
     expect(page.locator(".mlc-tune-answer").last).to_contain_text("(Source: arithmetic.)")
     expect(page.locator(".st-key-tune_losses .js-line").first).to_be_attached()
-    assert no_wider_than_the_page(page)
+    for width in (WIDTHS["zh"], WIDTHS["en"]):
+        page.set_viewport_size({"width": width, "height": 1000})
+        expect_to_fit(page)
 
-    if language == "en":
-        _go_elsewhere(page)
-    _compare(page, language)
+    _go_elsewhere(page)
+    _compare(page)
 
 
 def _set_up(page: Page, data: Path, language: Language) -> None:
@@ -98,9 +104,11 @@ def _set_up(page: Page, data: Path, language: Language) -> None:
     expect(page.get_by_text(word("needs_mapping", looked_at=str(len(ROWS) + 1)))).to_be_visible()
     choose(page, word("map_user"), "task_de")
     choose(page, word("map_assistant"), "solved")
-    learnt = page.locator(".mlc-tune-tokens .mlc-learnt")
-    expect(learnt.first).to_be_visible()
-    assert "Source" in "".join(learnt.all_inner_texts())
+    wait_until(
+        page,
+        """() => [...document.querySelectorAll(".mlc-tune-tokens .mlc-learnt")].map((token) => token.innerText)
+          .join("").includes("Source")""",
+    )
 
     expect(figure(page, "cleaning", word("rows_left_out"))).to_have_text("1")
     same = page.locator(".st-key-tune_rule_exact_duplicate")
@@ -111,9 +119,9 @@ def _set_up(page: Page, data: Path, language: Language) -> None:
 
     page.locator(".st-key-tune_options button").first.click()
     epochs = page.get_by_role("spinbutton", name=word("option_epochs"))
-    epochs.fill(EPOCHS[language])
+    epochs.fill(EPOCHS)
     epochs.press("Enter")
-    expect(page.locator(".st-key-tune_block_preset")).to_contain_text(word("said_epochs", n=EPOCHS[language]))
+    expect(page.locator(".st-key-tune_block_preset")).to_contain_text(word("said_epochs", n=EPOCHS))
     page.keyboard.press("Escape")
     expect(page.locator(".st-key-tune_start button")).to_be_enabled()
 
@@ -126,11 +134,11 @@ def _queue_another(context: BrowserContext, address: str) -> None:
     expect(other.get_by_role("heading", name="新的微调")).to_be_visible()
     start = other.locator(".st-key-tune_start button")
     expect(start).to_be_enabled()
-    assert no_wider_than_the_page(other)
+    expect_to_fit(other)
     start.click()
     expect_state(other, "queued")
     expect(other.locator(".mlc-plan-status")).to_contain_text("等待")
-    assert no_wider_than_the_page(other)
+    expect_to_fit(other)
     button(other, "stop").click()
     expect_state(other, "stopped")
     other.close()
@@ -149,9 +157,9 @@ def _go_elsewhere(page: Page) -> None:
     page.goto(job)
 
 
-def _compare(page: Page, language: Language) -> None:
+def _compare(page: Page) -> None:
     button(page, "compare").click()
-    pane = translate(language, "setup.model", letter="B")
+    pane = translate("en", "setup.model", letter="B")
     expect(page.get_by_role("combobox", name=pane)).to_have_value(re.compile("^demo-small:"))
     page.locator(".st-key-compare_offered_0 button").click()
     answers = page.locator('[class*="st-key-card_0_"]')

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from tests.browser.board import press
 from tests.browser.scripted import scripted_app
-from tests.browser.test_vote import press, started
+from tests.browser.test_vote import started
 from tests.browser.tuning import (
     JOB_MS,
     button,

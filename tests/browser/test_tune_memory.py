@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import resource
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import ROOT
 from tests.browser.tuning import app_with, button, expect_state, figure, pick, state, steps_done, wait_for_steps
+from tests.support.warm_python import warm_python
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,9 +43,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[str]:
     models = tmp_path_factory.mktemp("models")
-    command = [sys.executable, "-c", MADE, str(models / "pytorch" / "wide")]
+    command = [warm_python(), "-c", MADE, str(models / "pytorch" / "wide")]
     subprocess.run(command, check=True, cwd=ROOT)
-    with app_with(models, home) as found:
+    # What its job holds is counted, and bounded.
+    with app_with(models, home, cold=True) as found:
         yield f"{found}/tune?lang=en"
 
 

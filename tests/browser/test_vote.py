@@ -7,19 +7,18 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
-from tests.browser.board import wait_until
-from tests.browser.conftest import PATIENCE_MS, SYSTEM_CHROMIUM
+from tests.browser.board import expect_to_fit, press, wait_until
+from tests.browser.conftest import SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 from tests.browser.test_accessibility import violations
@@ -69,14 +68,6 @@ def address(voting: Voting) -> str:
     return voting.address
 
 
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", accept_downloads=True)
-    context.set_default_timeout(PATIENCE_MS)
-    yield context
-    context.close()
-
-
 class Listener:
     """All that passes through the websockets of a page, in both directions."""
 
@@ -104,22 +95,10 @@ def started(context: BrowserContext, address: str) -> str:
     page = context.new_page()
     page.goto(f"{address}/vote?lang=en")
     page.locator(".st-key-vote_start button").wait_for()
-    page.keyboard.press("Alt+Enter")
-    open_turn(page)
+    press(page, "Alt+Enter", ".st-key-vote_choose_0 button")
     url = page.url
     page.close()
     return url
-
-
-def press(page: Page, key: str, shown: str) -> None:
-    """A key that brings something else; pressed again where the page had not been ready for it."""
-    place = page.locator(shown)
-    for _ in range(6):
-        page.keyboard.press(key)
-        with suppress(AssertionError):
-            expect(place.first).to_be_visible(timeout=10_000)
-            return
-    expect(place.first).to_be_visible()
 
 
 @pytest.mark.slow
@@ -305,16 +284,12 @@ def test_the_page_fits_its_window(context: BrowserContext, address: str, width: 
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(f"{url}&lang={language}")
     open_turn(page)
-    _fits(page, width)
+    expect_to_fit(page)
     for place in range(2):
         card = page.locator(f".st-key-vote_card_{place}").bounding_box()
         assert card is not None and card["width"] > (300 if width > 390 else 250)
     press(page, "a", ".st-key-vote_next button")
-    _fits(page, width)
+    expect_to_fit(page)
     page.locator('[class*="st-key-vote_view_"] [role="radio"]').nth(1).click()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    _fits(page, width)
-
-
-def _fits(page: Page, width: int) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect_to_fit(page)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from multi_llm_comparator.tracking.store import Store
-from tests.browser.conftest import PATIENCE_MS
+from tests.browser.conftest import new_context
 from tests.browser.scripted import scripted_app
 
 TOKEN = "the-token-of-this-test"
@@ -33,9 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Store
 
 
 def signed_in(chromium: Browser, address: str, secret: str) -> Page:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
+    page = new_context(chromium).new_page()
     page.goto(f"{address}/?token={secret}")
     return page
 

@@ -8,14 +8,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 from playwright.sync_api import Locator, Page, expect
 
+from multi_llm_comparator.jobs.folder import JobFolder
+from multi_llm_comparator.jobs.process import find_process
 from tests.browser.board import wait_until
 from tests.browser.conftest import DEMO, ROOT
+from tests.support.warm_launcher import APP
+from tests.support.warm_python import warm_python
 
 # A job's process imports torch and more before it begins.
 JOB_MS = 600_000
@@ -42,14 +46,15 @@ def tuning_app(home: Path, models: Path, **variables: str) -> Iterator[str]:
 
 
 @contextmanager
-def app_with(models: Path, home: Path, **variables: str) -> Iterator[str]:
-    """The same with the models of a folder."""
+def app_with(models: Path, home: Path, *, cold: bool = False, **variables: str) -> Iterator[str]:
+    """The same with the models of a folder. App and jobs begin with their imports done, unless they are ``cold``."""
     environment = {
         **os.environ,
         "MLC_HOME": str(home),
         "MLC_MODELS_DIR": str(models),
         "MLC_CONFIGS_DIR": str(home / "configs"),
         "MLC_FIRST_MODEL": "false",
+        "MLC_SPARE_PROCESS": "false",
         **variables,
     }
     # Another test of this process may have imported what keeps model processes offline.
@@ -57,7 +62,7 @@ def app_with(models: Path, home: Path, **variables: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--no-browser"]
+    command = [sys.executable if cold else warm_python(APP), "app.py", "--port", str(port), "--no-browser"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -65,12 +70,12 @@ def app_with(models: Path, home: Path, **variables: str) -> Iterator[str]:
     assert "running at" in process.stdout.readline()
     yield f"http://127.0.0.1:{port}"
     # Jobs survive the app on purpose.
-    children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=60)
-    for child in children:
-        if child.is_running():
-            child.kill()
+    for place in (home / "jobs").glob("*"):
+        if (job := find_process(JobFolder(place))) is not None:
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(job.pid).kill()
 
 
 def pick(page: Page, block: str, name: str) -> None:
@@ -117,7 +122,3 @@ def wait_for_steps(page: Page, more_than: int = 0) -> None:
         }""",
         more_than,
     )
-
-
-def no_wider_than_the_page(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.settings import default_home
-from tests.jobs.conftest import counting, opened, over, trial, trial_kind
+from tests.jobs.conftest import counting, opened, over, trial, trial_kind, warm_jobs
 from tests.support.warm_python import warm_python
 
-__all__ = ["trial_kind"]
+__all__ = ["trial_kind", "warm_jobs"]
+pytestmark = pytest.mark.usefixtures("warm_jobs")
 ROOT = Path(__file__).parents[2]
 
 

@@ -22,9 +22,6 @@ from multi_llm_comparator.plans import parse_plan
 from multi_llm_comparator.training import trainer
 from tests.support.warm_python import warm_python
 
-# One worker imports the training libraries, which takes seconds.
-pytestmark = pytest.mark.xdist_group("tuning")
-
 ROOT = Path(__file__).parents[2]
 COMMAND = re.compile(
     r"^```bash tuning\n\.venv/bin/python -m multi_llm_comparator\.training\.trainer(.*?)^```", re.MULTILINE | re.DOTALL

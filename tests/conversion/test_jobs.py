@@ -137,6 +137,7 @@ async def test_a_failure_is_the_error_itself(jobs: ConversionJobs, exported: Pat
     assert "cut off" in str(ended.error)
 
 
+@pytest.mark.cold
 async def test_a_stopped_job_leaves_no_process_and_no_file(jobs: ConversionJobs, tmp_path: Path) -> None:
     job = jobs.start(slow(tmp_path / "source"), tmp_path / "out" / "out.gguf", "Q8_0")
     await begun(job)
@@ -157,6 +158,7 @@ async def test_a_waiting_job_is_stopped_before_it_begins(jobs: ConversionJobs, t
     assert first.progress.state == "running"
 
 
+@pytest.mark.cold
 async def test_a_killed_job_is_a_failure_and_what_it_left_is_removed(jobs: ConversionJobs, tmp_path: Path) -> None:
     out = tmp_path / "out" / "out.gguf"
     job = jobs.start(slow(tmp_path / "source"), out, "Q8_0")
@@ -199,6 +201,7 @@ def test_only_leftovers_of_the_same_goal_are_removed(tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
+@pytest.mark.cold
 async def test_a_conversion_that_takes_more_memory_than_it_may_is_ended_with_the_numbers(tmp_path: Path) -> None:
     jobs = ConversionJobs(limit_bytes=lambda: 1_000_000)
     job = jobs.start(slow(tmp_path), tmp_path / "out-Q8_0.gguf", "Q8_0")

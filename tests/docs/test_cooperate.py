@@ -6,13 +6,13 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.server.test_app import environment, said, started
+from tests.support.warm_python import warm_python
 from tests.ui.test_app import ROOT, free_port
 
 PAGE = ROOT / "docs" / "cooperate.md"
@@ -53,7 +53,7 @@ def done(home: Path, *words: str) -> str:
 
 
 def test_the_openai_client_asks_a_mode_as_a_model(home: Path, address: str) -> None:
-    assert done(home, sys.executable, "-c", block("python running").replace(WRITTEN_ON, address)).strip()
+    assert done(home, warm_python(), "-c", block("python running").replace(WRITTEN_ON, address)).strip()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
@@ -66,12 +66,12 @@ def test_curl_has_a_task_answered(home: Path, address: str) -> None:
 def test_the_command_asks_the_running_workbench(home: Path, address: str) -> None:
     program, *words = shlex.split(block("bash command").strip())
     assert program == "llm-cooperation"
-    told = json.loads(done(home, sys.executable, "-m", "multi_llm_comparator.cli", *words, "--json"))
+    told = json.loads(done(home, warm_python(), "-m", "multi_llm_comparator.cli", *words, "--json"))
     assert (told["mode"], told["models"]) == ("voting", list(MEMBERS)) and told["result"]
 
 
 def test_without_a_server_the_command_loads_the_models_itself(home: Path) -> None:
     words = ("cooperate", "-q", "What is 12 + 30?", "--mode", "parallel", "--models", ",".join(MEMBERS))
     more = ("--integration", "concatenation", "--temperature", "0", "--alone", "--json")
-    told = json.loads(done(home, sys.executable, "-m", "multi_llm_comparator.cli", *words, *more))
+    told = json.loads(done(home, warm_python(), "-m", "multi_llm_comparator.cli", *words, *more))
     assert "42" in told["result"] and {one["model"] for one in told["members"]} == set(MEMBERS)

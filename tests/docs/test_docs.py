@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.warm_launcher import APP
 from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,12 @@ def test_a_python_example_runs(code: Any, place: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@functools.cache
+def ended(*words: str) -> subprocess.CompletedProcess[str]:
+    """What became of a command; the same one is run once, whichever page has it."""
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("bash"))
 def test_a_command_works(code: Any) -> None:
@@ -63,10 +70,10 @@ def test_a_command_works(code: Any) -> None:
         if line.startswith("make "):
             words = ["make", "--dry-run", *words[1:]]
         elif line.startswith(ONLY_CHECKED):
-            words = [sys.executable, "app.py", "--help"]
+            words = [warm_python(APP), "app.py", "--help"]
         else:
             words = [warm_python() if w in (".venv/bin/python", "python") else w for w in words]
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
+        done = ended(*words)
         assert done.returncode == 0, f"{line}: {done.stderr[-2000:]}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from multi_llm_comparator.jobs import job_run
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.machine import Held
@@ -21,6 +22,7 @@ from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.jobs.spec import JobSpec, make_spec
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
+from tests.support.warm_python import start_warm_jobs
 
 TIMEOUT_S = 120.0
 
@@ -33,6 +35,8 @@ def trial_kind(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: trial-jobs\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[multi_llm_comparator.jobs]\ntrial = tests.jobs.trial_jobs:count\n")
+    # Tests look for what a job has told more often than a page does.
+    monkeypatch.setattr(job_run, "FOLLOW_EVERY_S", 0.05)
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
 
@@ -45,6 +49,12 @@ def no_job_is_left(tmp_path: Path) -> Iterator[None]:
         found = find_process(JobFolder(place))
         if found is not None:
             end_group(place.name, found.pid)
+
+
+@pytest.fixture
+def warm_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which it does not matter what a job's process began with."""
+    start_warm_jobs(monkeypatch)
 
 
 class Roomy:

@@ -12,6 +12,8 @@ from multi_llm_comparator.jobs.export import export_job
 from multi_llm_comparator.tracking.records import RunFilter
 from tests.jobs.conftest import opened, over, trial
 
+pytestmark = pytest.mark.usefixtures("warm_jobs")
+
 
 async def test_a_job_can_be_exported_with_all_that_is_known_of_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as jobs:

@@ -10,6 +10,8 @@ from multi_llm_comparator.jobs.spec import changed, differences
 from multi_llm_comparator.tracking.records import RunFilter
 from tests.jobs.conftest import Roomy, counting, opened, over, trial, until
 
+pytestmark = pytest.mark.usefixtures("warm_jobs")
+
 
 async def test_jobs_begin_one_after_another_in_an_order_that_can_be_changed(tmp_path: Path) -> None:
     gate = tmp_path / "go"

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from websockets.typing import Origin, Subprotocol
 from multi_llm_comparator.server.access import machine_names
 from tests.support.tiny_gguf import chain, word, write_chain, write_random
 from tests.support.unasked_server import UnaskedServer
+from tests.support.warm_launcher import APP
+from tests.support.warm_python import warm_python
 from tests.ui.test_app import PATIENCE_S, ROOT, free_port, started
 
 pytestmark = pytest.mark.slow
@@ -75,7 +76,7 @@ def test_foreign_websockets_are_refused_and_nobody_is_asked_for_this_machines_ad
     tmp_path: Path, unasked: UnaskedServer
 ) -> None:
     port = free_port()
-    with started(tmp_path, "--port", str(port), "--no-browser", **through(unasked)) as app:
+    with started(tmp_path, "--port", str(port), "--no-browser", cold=True, **through(unasked)) as app:
         assert "running at" in first_line(app)
         for number in range(FOREIGN_SOCKETS):
             assert not opens(port, f"127.0.0.1:{port}", f"http://evil{number}.test")
@@ -131,7 +132,7 @@ def test_what_cannot_be_meant_is_said_in_one_paragraph_and_nothing_starts(
 ) -> None:
     environment = {**os.environ, "MLC_HOME": str(tmp_path), **variables}
     done = subprocess.run(
-        [sys.executable, "app.py", *options, "--no-browser"],
+        [warm_python(APP), "app.py", *options, "--no-browser"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

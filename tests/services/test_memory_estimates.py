@@ -22,8 +22,7 @@ from tests.support.warm_python import warm_python
 
 MODELS = Path(__file__).parents[2] / "models"
 ALLOWED = 0.25
-# One worker makes the large model once.
-pytestmark = [pytest.mark.xdist_group("memory estimates"), pytest.mark.cold]
+pytestmark = pytest.mark.cold
 
 MAKE_200M = """
 import sys, torch

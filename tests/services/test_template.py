@@ -34,8 +34,6 @@ from tests.support.scripted_models import Catalogue, scripted_model
 pytestmark = [
     pytest.mark.cold,
     pytest.mark.skipif(not spare.can_fork(), reason="models are started on their own here"),
-    # One worker of the test run does all the importing.
-    pytest.mark.xdist_group("template"),
 ]
 ROOT = Path(__file__).parents[2]
 

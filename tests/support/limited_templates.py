@@ -34,8 +34,8 @@ class Tried:
 
 def tried(sources: Sequence[str], *, soft_seconds: float = SOFT_SECONDS) -> list[Tried]:
     """What became of each template, in a process of their own; after one that is ended, in another."""
+    from tests.support.warm_places import LIGHT_ENGINE
     from tests.support.warm_python import warm_python
-    from tests.support.warm_start import LIGHT_ENGINE
 
     command = [warm_python(LIGHT_ENGINE), "-m", "tests.support.limited_templates", str(soft_seconds)]
     outcomes: list[Tried] = []

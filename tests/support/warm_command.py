@@ -59,7 +59,8 @@ def forget(*names: str) -> None:
 def _run(words: list[str]) -> None:
     # A module that was imported already is run all the same.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-    kind, *rest = words
+    # Streams are flushed in the end, and what is said meanwhile is said by modules that flush.
+    kind, *rest = words[1:] if words[0] == "-u" else words
     if kind == "-c":
         code, *given = rest
         sys.path.insert(0, "")
@@ -74,7 +75,7 @@ def _run(words: list[str]) -> None:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     else:
         sys.path.insert(0, str(Path(kind).parent.resolve()))
-        sys.argv = words
+        sys.argv = [kind, *rest]
         runpy.run_path(kind, run_name="__main__")
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 
 LENGTH_BYTES = 4
+# In place of an engine's name: what commands need, and what the app with its pages does.
+COMMANDS, APP = "commands", "app"
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 

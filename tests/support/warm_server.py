@@ -1,6 +1,6 @@
 """A process that has imported what model processes or commands need, and forks one whenever a test wants it.
 
-Started by :mod:`tests.support.warm_start` with ``python -m``; ends when its standard input does. Each connection asks
+Started by :mod:`tests.support.warm_places` with ``python -m``; ends when its standard input does. Each connection asks
 for one process: four bytes that tell the length of a JSON object, with file descriptors, then that object. A model
 process has the writing end of a pipe for what it prints, a command its three standard streams. The answer is
 ``{"pid": ...}``, and once it has ended ``{"code": ...}``, a line each; ``{}`` if nothing can be forked. Whoever closes
@@ -28,10 +28,8 @@ from multi_llm_comparator.inferencers import time_limits
 from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE, preload
 from multi_llm_comparator.services import template_process, worker
 from tests.support import warm_command
-from tests.support.warm_launcher import LENGTH_BYTES
+from tests.support.warm_launcher import APP, COMMANDS, LENGTH_BYTES
 
-# In place of an engine's name: what commands need (:mod:`tests.support.warm_command`).
-COMMANDS = "commands"
 DESCRIPTORS = 3
 GGUF_ENGINE = "multi_llm_comparator.inferencers.gguf_engine"
 LLAMA_CPP_CHILD = "multi_llm_comparator.conversion.llama_cpp_child"
@@ -157,10 +155,10 @@ def _tell(caller: socket.socket, message: dict[str, int]) -> None:
 
 
 def import_for(engine: str) -> None:
-    if engine == COMMANDS:
+    if engine in (COMMANDS, APP):
         from tests.support import warm_imports
 
-        warm_imports.import_all()
+        warm_imports.import_all(engine)
     else:
         # And what conversions start a process for, each of them.
         preload(engine)

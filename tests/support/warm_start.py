@@ -8,16 +8,12 @@ are marked ``cold``.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import functools
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -28,15 +24,9 @@ from multi_llm_comparator.services import model_process, spare
 from multi_llm_comparator.services.child_process import START_TIMEOUT_S, Child, child_environment
 from multi_llm_comparator.services.model_process import ModelProcess
 from tests.support.warm_launcher import LENGTH_BYTES
+from tests.support.warm_places import LIGHT_ENGINE, WARM_PLACE, listen
 
-ROOT = Path(__file__).parents[2]
-# With llama.cpp and without torch: a process that needs it imports it itself, or is forked from one that has.
-LIGHT_ENGINE = "scripted"
 TORCH_ENGINES = (PRELOADED_ENGINE, "encoder")
-# With an engine's name behind it, in the environment of commands: where the server of the test that runs them listens.
-WARM_PLACE = "MLC_TEST_WARM_PLACE_"
-# As many may ask before the server has begun.
-BACKLOG = 64
 
 
 class WarmChild:
@@ -110,41 +100,13 @@ class WarmCaller:
         return WarmChild(int(json.loads(line)["pid"]), stdout, told, telling)
 
 
-class WarmServer(WarmCaller):
-    """One server of this process's tests; it ends with this process."""
-
-    def __init__(self, engine: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mlc-warm-")
-        super().__init__(str(Path(self._folder.name) / "ask"))
-        with socket.socket(socket.AF_UNIX) as place:
-            place.bind(self.place)
-            place.listen(BACKLOG)
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.support.warm_server"),
-                    *("--listen", str(place.fileno()), "--engine", engine),
-                ],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                env=child_environment({"PYTHONPATH": str(ROOT)}),
-                pass_fds=[place.fileno()],
-            )
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._folder.cleanup()
-
-
 @functools.cache
 def warm_server(engine: str) -> WarmCaller:
-    """The server that has imported what this engine needs, started when it is first wanted."""
-    # A command of a test shares the servers of the test.
-    place = os.environ.get(f"{WARM_PLACE}{engine}")
-    return WarmServer(engine) if place is None else WarmCaller(place)
+    """The server that has imported what this engine needs; it starts when it is first asked."""
+    name = f"{WARM_PLACE}{engine}"
+    if name not in os.environ:
+        listen()
+    return WarmCaller(os.environ[name])
 
 
 async def start_warm(port: int, token: str) -> Child:

@@ -28,9 +28,6 @@ from multi_llm_comparator.training.data.chats import Chat
 from multi_llm_comparator.training.data.left_out import LeftOut
 from tests.training.tunings import DEMO
 
-pytestmark = pytest.mark.xdist_group("tuning")
-
-
 # Those of published models, byte for byte, come with trl.
 PUBLISHED = Path(next(iter(getattr(find_spec("trl"), "submodule_search_locations", None) or [""])), "chat_templates")
 

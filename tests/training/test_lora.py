@@ -29,9 +29,6 @@ from multi_llm_comparator.training import lora, tuning_watch
 from multi_llm_comparator.training.tuning_loop import TuningLoop
 from tests.training.tunings import DEMO, PAIRS, Told, tune
 
-# One worker imports the training libraries, which takes seconds.
-pytestmark = pytest.mark.xdist_group("tuning")
-
 ROOT = Path(__file__).parents[2]
 ANSWER = "blue"
 STEPS = 8

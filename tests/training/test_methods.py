@@ -15,8 +15,6 @@ from multi_llm_comparator.inferencers.pytorch_inferencer import PyTorchInference
 from multi_llm_comparator.training import base_model
 from tests.training.tunings import PAIRS, Told, tune
 
-pytestmark = pytest.mark.xdist_group("tuning")
-
 
 def preferences(folder: Path, rows: int = 16) -> Path:
     path = folder / "preferences.json"

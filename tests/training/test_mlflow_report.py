@@ -10,8 +10,6 @@ from multi_llm_comparator.tracking.mlflow_log import MlflowLog, local_uri, shown
 from multi_llm_comparator.training.job import tune_in
 from tests.training.tunings import PAIRS, Told, options_for
 
-pytestmark = pytest.mark.xdist_group("tuning")
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:

@@ -29,7 +29,7 @@ from tests.training.new_skill import Pair, new_skill, old_skills, share_right, w
 from tests.training.tunings import DEMO, ROOT, options_for
 
 # Over three minutes; and how much old skill is lost may hang on the kind of processor.
-pytestmark = [pytest.mark.xdist_group("tuning"), pytest.mark.slow, pytest.mark.nightly]
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 PATIENCE_S = 900.0
 
 

@@ -22,8 +22,6 @@ from multi_llm_comparator.training.row_losses import RowLosses
 from multi_llm_comparator.training.tuning_steps import step_count
 from tests.training.tunings import DEMO
 
-# One worker imports the training libraries, which takes seconds.
-pytestmark = pytest.mark.xdist_group("tuning")
 SIZES: dict[str, Any] = {
     "vocab_size": 100,
     "hidden_size": 32,

@@ -17,8 +17,6 @@ from multi_llm_comparator.training.tuning_options import TuningOptions
 from tests.support.warm_python import warm_python
 from tests.training.tunings import PAIRS, ROOT, Told, options_for
 
-pytestmark = pytest.mark.xdist_group("tuning")
-
 TUNES = """
 import os, signal, sys
 from pathlib import Path

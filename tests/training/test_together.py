@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.training.together import Place, share_of
+from tests.support.warm_python import warm_python
 from tests.training.tunings import DEMO, ROOT
-
-pytestmark = pytest.mark.xdist_group("tuning")
 
 LAUNCHED = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
 CHOSEN = ("--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1")
@@ -64,8 +62,10 @@ def _tuned(folder: Path, name: str, *launcher: str) -> dict[str, list[tuple[int,
     words = ["--model_path", DEMO, "--data_path", folder / "pairs.json", "--output_dir", folder / name]
     words += ["--epochs", "2", "--batch_size", "8", "--learning_rate", "0.003", "--seed", "3"]
     words += ["--precision", "float32", "--validation_path", folder / "aside.json", "--evaluate_every", "3"]
-    command = [sys.executable, *launcher, "-m", "multi_llm_comparator.training.trainer", *map(str, words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    python = warm_python()
+    command = [python, *launcher, "-m", "multi_llm_comparator.training.trainer", *map(str, words)]
+    # What the launcher starts begins with its imports done, too.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHON_EXEC": python}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.split() == [str(folder / name)]

@@ -14,9 +14,6 @@ import pytest
 from multi_llm_comparator.training import trainer
 from tests.support.warm_python import warm_python
 
-# One worker imports the training libraries, which takes seconds.
-pytestmark = pytest.mark.xdist_group("tuning")
-
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "pytorch" / "demo-small"
 

@@ -14,8 +14,6 @@ from multi_llm_comparator.training import lora
 from multi_llm_comparator.training.tuning_result import TuningResult
 from tests.training.tunings import PAIRS, Told, options_for
 
-pytestmark = pytest.mark.xdist_group("tuning")
-
 
 def tuned(folder: Path, **changes: Any) -> tuple[TuningResult, Told]:
     data, told = folder / "pairs.json", Told()

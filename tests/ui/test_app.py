@@ -26,6 +26,8 @@ from multi_llm_comparator.comparison.importing import MAX_IMPORT_BYTES
 from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
 from multi_llm_comparator.evaluation import prompt_set_files
 from multi_llm_comparator.ui.kit.browser import has_viewer
+from tests.support.warm_launcher import APP
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -42,9 +44,11 @@ def streamlit_config() -> dict[str, Any]:
 
 
 @contextmanager
-def started(home: Path, *options: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models"), **variables}
-    command = [sys.executable, "app.py", *options]
+def started(home: Path, *options: str, cold: bool = False, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """An app with its imports done, unless it is to be ``cold``: only then is it the process that is returned."""
+    own = {"MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models"), "MLC_SPARE_PROCESS": "false"}
+    environment = {**os.environ, **own, **variables}
+    command = [sys.executable if cold else warm_python(APP), "app.py", *options]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         yield process
@@ -58,14 +62,15 @@ def address_of(process: subprocess.Popen[str]) -> str:
     return next(word for word in process.stdout.readline().split() if word.startswith("http://127.0.0.1:"))
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    with started(tmp_path, "--port", str(free_port()), "--no-browser") as process:
-        yield process
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where an app says that its pages are."""
+    with started(tmp_path_factory.mktemp("home"), "--port", str(free_port()), "--no-browser", cold=True) as process:
+        yield address_of(process)
 
 
-def test_one_line_says_where_the_pages_are_and_they_are_there(app: subprocess.Popen[str]) -> None:
-    with urllib.request.urlopen(address_of(app), timeout=PATIENCE_S) as answer:
+def test_one_line_says_where_the_pages_are_and_they_are_there(address: str) -> None:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
         assert answer.status == 200
 
 
@@ -109,20 +114,21 @@ def test_no_browser_opens_where_nobody_would_see_it(environment: dict[str, str],
     assert has_viewer(environment, platform) is expected
 
 
-def test_prometheus_finds_the_gateways_figures_beside_the_pages(app: subprocess.Popen[str]) -> None:
-    with urllib.request.urlopen(f"{address_of(app)}/metrics", timeout=PATIENCE_S) as answer:
+def test_prometheus_finds_the_gateways_figures_beside_the_pages(address: str) -> None:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=PATIENCE_S) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
     assert families["mlc_gateway_waiting_requests"].samples[0].value == 0
     assert {sample.labels["model"] for sample in families["mlc_gateway_breaker_state"].samples} >= {"demo-small"}
 
 
-def test_no_process_is_left_after_it_ended(app: subprocess.Popen[str]) -> None:
-    address_of(app)
-    children = psutil.Process(app.pid).children(recursive=True)
-    app.send_signal(signal.SIGINT)
-    app.wait(timeout=PATIENCE_S)
-    assert not psutil.wait_procs(children, timeout=PATIENCE_S)[1]
+def test_no_process_is_left_after_it_ended(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", str(free_port()), "--no-browser", cold=True) as app:
+        address_of(app)
+        children = psutil.Process(app.pid).children(recursive=True)
+        app.send_signal(signal.SIGINT)
+        app.wait(timeout=PATIENCE_S)
+        assert not psutil.wait_procs(children, timeout=PATIENCE_S)[1]
 
 
 def test_it_listens_on_this_machine_only_and_reports_to_nobody() -> None:

@@ -19,7 +19,7 @@ PAGES = """
 import sys, urllib.request
 from tests.ui.test_app import address_of, free_port, started
 from pathlib import Path
-with started(Path(sys.argv[1]), "--port", str(free_port()), "--no-browser") as app:
+with started(Path(sys.argv[1]), "--port", str(free_port()), "--no-browser", cold=True) as app:
     address = address_of(app)
     for page in sys.argv[2:]:
         with urllib.request.urlopen(f"{address}/{page}", timeout=60) as answer:

@@ -14,6 +14,8 @@ from multi_llm_comparator.applications.reading.read import read
 from multi_llm_comparator.core.exceptions import DocumentError
 from tests.applications.documents import docx, repacked, xlsx
 
+# What bounds the memory of a process counts from its start.
+pytestmark = pytest.mark.cold
 PATIENCE_S = 60.0
 SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 WORDS = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"

@@ -192,6 +192,7 @@ async def test_a_process_that_computes_without_end_is_ended(monkeypatch: pytest.
         await read_document("a.txt", b"words")
 
 
+@pytest.mark.cold
 async def test_a_document_that_takes_too_much_memory_ends_its_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multi_llm_comparator.applications.reading.process.MAX_MEMORY_BYTES", 1 << 20)
     with pytest.raises(DocumentError, match="memory"):
@@ -199,6 +200,7 @@ async def test_a_document_that_takes_too_much_memory_ends_its_process_alone(monk
 
 
 @pytest.mark.slow
+@pytest.mark.cold
 async def test_a_million_rows_are_computed_with_within_the_memory_that_is_allowed() -> None:
     regions = ("north", "south")
     # After 300 rows months, regions and amounts come again.

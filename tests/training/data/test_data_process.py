@@ -75,6 +75,7 @@ async def test_data_is_inspected_previewed_and_cleaned_outside_the_app(
     assert (await process.inspect(spec))["files"] == 1
 
 
+@pytest.mark.cold
 async def test_what_takes_too_much_memory_is_ended_and_said(data: Path) -> None:
     process = DataProcess(limit_bytes=lambda: 1_000_000)
     with pytest.raises(DocumentError, match=r"used .* MB of at most 1.0 MB"):
@@ -82,6 +83,7 @@ async def test_what_takes_too_much_memory_is_ended_and_said(data: Path) -> None:
     await process.aclose()
 
 
+@pytest.mark.cold
 async def test_a_cancelled_question_ends_its_process(process: DataProcess, data: Path) -> None:
     before = {child.pid for child in psutil.Process().children()}
     asked = asyncio.create_task(process.inspect(DataSpec(source=str(data))))

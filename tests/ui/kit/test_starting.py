@@ -11,6 +11,8 @@ import stat
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import pytest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.tracking.store import Store
+from tests.support.warm_launcher import APP
 from tests.support.warm_python import warm_python
 from tests.tracking.records import a_run, an_item
 from tests.ui.test_app import PATIENCE_S, ROOT, address_of, free_port, started
@@ -36,7 +39,7 @@ def run(home: Path, *words: str, **variables: str) -> tuple[int, str]:
     environment = {**os.environ, "MLC_HOME": str(home), "MLC_SPARE_PROCESS": "false", **variables}
     environment |= {"PYTHONPATH": str(ROOT), "COLUMNS": "1000"}
     ended = subprocess.run(
-        [warm_python() if words[0] == "-m" else sys.executable, *words],
+        [warm_python() if words[0] == "-m" else warm_python(APP), *words],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -54,7 +57,7 @@ def refused(home: Path, *options: str, **variables: str) -> tuple[int, str]:
 
 
 def test_a_second_app_on_one_home_says_who_has_it_until_that_one_is_gone(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", str(free_port()), "--no-browser") as first:
+    with started(tmp_path, "--port", str(free_port()), "--no-browser", cold=True) as first:
         address = address_of(first)
         code, said = refused(tmp_path)
         assert code == 2
@@ -65,23 +68,58 @@ def test_a_second_app_on_one_home_says_who_has_it_until_that_one_is_gone(tmp_pat
             assert address_of(second)
 
 
-def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", str(free_port()), "--no-browser") as app:
-        address_of(app)
-        store = Store(f"sqlite:///{tmp_path / 'workbench.db'}")
-        owner = WorkingProcess(platform.node(), app.pid, psutil.Process(app.pid).create_time())
-        store.save_run(a_run(status="running"), [an_item(status="running")], owner=owner, lease_s=PATIENCE_S)
-        config = tmp_path / "config.json"
-        models = {"small_model": "nobody", "large_model": "nobody", "router_model": "nobody"}
-        config.write_text(json.dumps({"models": models, "query": "hello?"}))
-        variables = {"MLC_MODELS_DIR": str(tmp_path / "models")}
-        code, said = run(tmp_path, *CLI, "resume", "r1", "--config", str(config), **variables)
-        assert (code in (1, 2), "Traceback" in said) == (True, False), said
-        code, said = run(tmp_path, *CLI, "plan", "--config", str(config), **variables)
-        assert "in use by another workbench" not in said
-        assert store.load_run("r1").status == "running"
-        assert [answer.status for answer in store.load_items("r1")] == ["running"]
-        store.close()
+@dataclass(frozen=True)
+class Running:
+    """An app, its home, and what it said when it was there."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    address: str
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """In a home that others may look into, with links to everything among its models."""
+    folder = tmp_path_factory.mktemp("running")
+    home, models = folder / "home", folder / "models" / "pytorch"
+    (home / "logs").mkdir(parents=True, mode=0o755)
+    (home / "logs" / "workbench.log").touch(mode=0o644)
+    models.mkdir(parents=True)
+    (models / "everything").symlink_to("/usr")
+    (models / "above").symlink_to("/")
+    options = ("--port", str(free_port()), "--no-browser")
+    with started(home, *options, MLC_MODELS_DIR=str(models.parent)) as process:
+        yield Running(process, home, address_of(process))
+
+
+def test_the_app_answers_while_a_link_to_everything_is_being_looked_at(running: Running) -> None:
+    with urllib.request.urlopen(running.address, timeout=PATIENCE_S) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+def test_nothing_that_the_app_keeps_can_be_read_by_others(running: Running) -> None:
+    kept = [running.home, *(path for path in running.home.rglob("*"))]
+    assert {path.name for path in kept} >= {"workbench.db", "workbench.log", "workbench.lock"}
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in kept} == {p.name: 0 for p in kept}
+
+
+def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(running: Running, tmp_path: Path) -> None:
+    home, app = running.home, running.process
+    store = Store(f"sqlite:///{home / 'workbench.db'}")
+    owner = WorkingProcess(platform.node(), app.pid, psutil.Process(app.pid).create_time())
+    store.save_run(a_run(status="running"), [an_item(status="running")], owner=owner, lease_s=PATIENCE_S)
+    config = tmp_path / "config.json"
+    models = {"small_model": "nobody", "large_model": "nobody", "router_model": "nobody"}
+    config.write_text(json.dumps({"models": models, "query": "hello?"}))
+    variables = {"MLC_MODELS_DIR": str(tmp_path / "models")}
+    code, said = run(home, *CLI, "resume", "r1", "--config", str(config), **variables)
+    assert (code in (1, 2), "Traceback" in said) == (True, False), said
+    code, said = run(home, *CLI, "plan", "--config", str(config), **variables)
+    assert "in use by another workbench" not in said
+    assert store.load_run("r1").status == "running"
+    assert [answer.status for answer in store.load_items("r1")] == ["running"]
+    store.close()
 
 
 @pytest.mark.parametrize("words", [("app.py", "--no-browser"), (*CLI, "plan", "--query", "x")], ids=["app", "command"])
@@ -140,27 +178,3 @@ def test_a_disk_without_room_is_said_to_be_full(tmp_path: Path) -> None:
     assert "The workbench cannot start: " in said
     assert "full" in said
     assert "Traceback" not in said
-
-
-def test_the_app_answers_while_a_link_to_everything_is_being_looked_at(tmp_path: Path) -> None:
-    models = tmp_path / "models" / "pytorch"
-    models.mkdir(parents=True)
-    (models / "everything").symlink_to("/usr")
-    (models / "above").symlink_to("/")
-    with (
-        started(tmp_path, "--port", str(free_port()), "--no-browser") as app,
-        urllib.request.urlopen(address_of(app), timeout=PATIENCE_S) as answer,
-    ):
-        assert answer.status == 200
-
-
-@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
-def test_nothing_that_the_app_keeps_can_be_read_by_others(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    (home / "logs").mkdir(parents=True, mode=0o755)
-    (home / "logs" / "workbench.log").touch(mode=0o644)
-    with started(home, "--port", str(free_port()), "--no-browser") as app:
-        address_of(app)
-        kept = [home, *(path for path in home.rglob("*"))]
-        assert {path.name for path in kept} >= {"workbench.db", "workbench.log", "workbench.lock"}
-        assert {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in kept} == {p.name: 0 for p in kept}

@@ -28,6 +28,7 @@ from tests.evaluation.test_prompt_sets import PIXEL
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
 from tests.support.scripted_models import scripted_model
+from tests.support.warm_python import start_warm_jobs
 from tests.ui.test_pages import asked, html_of, run_of
 from tests.ui.test_pages import opened as opened_page
 
@@ -265,7 +266,10 @@ def test_the_prompt_of_a_scored_choice_is_shown_as_the_model_saw_it(bench: Workb
 
 @pytest.mark.slow
 @pytest.mark.skipif(not DEMO.exists() or find_spec("lm_eval") is None, reason="needs a demo model and lm-eval")
-def test_a_task_of_lm_eval_runs_as_a_job_and_shows_its_figures(bench: Workbench, tmp_path: Path) -> None:
+def test_a_task_of_lm_eval_runs_as_a_job_and_shows_its_figures(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_warm_jobs(monkeypatch)
     write_tasks(tmp_path)
     model = model_at(DEMO)
     bench.models.available_models = [model]
