@@ -17,9 +17,10 @@ from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, save_draft
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import sees_images
 from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip, thumbnail
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
 MAX_ATTACHED = 8
@@ -120,13 +121,13 @@ def draw_attached(comparison: Comparison | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare_attached_row"):
         for position, one in enumerate(attached()):
             st.html(_chip(one), width="content")
-            st.button(
-                tm("attach.remove", name=one.name),
-                icon=":material/close:",
+            quiet_button(
+                "attach.remove",
+                _detach,
+                position,
+                icon="close",
                 key=f"icon_attached_{position}",
-                type="tertiary",
-                on_click=_detach,
-                args=(position,),
+                values={"name": one.name},
             )
         _draw_meter(comparison)
         if attached_images() and (blind := blind_panes()):
@@ -163,15 +164,7 @@ def _draw_meter(comparison: Comparison | None) -> None:
     ]
     st.html(f'<div class="mlc-rooms">{"".join(_meter(i, room) for i, room in enumerate(rooms))}</div>', width="content")
     if any(room.is_cut for room in rooms):
-        st.button(
-            t("attach.make_room"),
-            icon=":material/open_in_full:",
-            key="compare_make_room",
-            type="tertiary",
-            help=t("attach.make_room_why"),
-            on_click=_make_room,
-            args=(rooms,),
-        )
+        quiet_button("attach.make_room", _make_room, rooms, icon="open_in_full", key="compare_make_room", why=True)
 
 
 def _meter(index: int, room: Room) -> str:

@@ -34,6 +34,7 @@ from multi_llm_comparator.ui.compare.state import (
     pane_choices,
 )
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
@@ -59,12 +60,12 @@ def draw_composer(comparison: Comparison | None) -> None:
         draw_attach_button()
         prompt_box("compare_prompt", t("composer.placeholder"), _submit, disabled=not may_write)
         if comparison is not None and is_running:
-            st.button(
-                t("composer.stop_all"),
-                icon=":material/stop_circle:",
+            button(
+                "composer.stop_all",
+                lambda: perform(comparison.stop(), comparison.id),
+                icon="stop_circle",
                 key="compare_stop_all",
                 shortcut="Alt+S",
-                on_click=lambda: perform(comparison.stop(), comparison.id),
             )
 
 
@@ -141,14 +142,7 @@ def _draw_offered(prompts: list[str]) -> None:
                 on_click=_send_example,
                 args=(prompt,),
             )
-        st.button(
-            t("welcome.own_examples"),
-            icon=":material/undo:",
-            type="tertiary",
-            key="compare_offered_end",
-            on_click=offer_prompts,
-            args=((),),
-        )
+        quiet_button("welcome.own_examples", offer_prompts, (), icon="undo", key="compare_offered_end")
 
 
 def _example(name: str, *, of_demo: bool) -> tuple[str, str]:
@@ -183,12 +177,4 @@ def _draw_other_panes(*, asks_demo: bool) -> None:
                 kwargs={"fills_in": True},
             )
         elif demo and not asks_demo:
-            st.button(
-                t("welcome.to_demo"),
-                icon=":material/science:",
-                key="compare_to_demo",
-                type="tertiary",
-                help=t("welcome.to_demo_why"),
-                on_click=choose_models,
-                args=(demo,),
-            )
+            quiet_button("welcome.to_demo", choose_models, demo, icon="science", key="compare_to_demo", why=True)

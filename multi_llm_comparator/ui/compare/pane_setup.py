@@ -24,6 +24,7 @@ from multi_llm_comparator.ui.compare.state import (
     remove_pane,
 )
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice, listed, sees_images, type_name
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.kit.i18n import t
@@ -93,13 +94,13 @@ def _draw_pane(
                 _draw_arranging(pane.id, index)
                 draw_parameters(pane.id, choice)
         if not is_only:
-            st.button(
-                t("setup.remove", letter=letter(index)),
-                icon=":material/close:",
+            quiet_button(
+                "setup.remove",
+                remove_pane,
+                pane.id,
+                icon="close",
                 key=f"icon_remove_{pane.id}",
-                type="tertiary",
-                on_click=remove_pane,
-                args=(pane.id,),
+                values={"letter": letter(index)},
             )
     st.html(_facts_line(pane, choice, shares_with))
 
@@ -114,15 +115,14 @@ def _draw_arranging(pane_id: str, index: int) -> None:
             ("left", "arrow_back", move_pane, (pane_id, -1), index > 0),
             ("right", "arrow_forward", move_pane, (pane_id, 1), index < count - 1),
         ):
-            st.button(
-                t(f"setup.{name}"),
-                icon=f":material/{icon}:",
+            quiet_button(
+                f"setup.{name}",
+                work,
+                *arguments,
+                icon=icon,
                 key=f"pane_{name}_{pane_id}" if name in ("duplicate", "to_all") else f"icon_pane_{name}_{pane_id}",
-                type="tertiary",
-                help=t(f"setup.{name}_why"),
+                why=True,
                 disabled=not is_possible,
-                on_click=work,
-                args=arguments,
             )
 
 

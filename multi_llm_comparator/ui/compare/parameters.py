@@ -18,6 +18,7 @@ from multi_llm_comparator.ui.compare.more_sampling import draw_more_sampling
 from multi_llm_comparator.ui.compare.presets import draw_presets
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended, share_pane
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
@@ -63,7 +64,7 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
         pane = _keep(pane, changes, recommended(model), constraint)
         with switch:
             _draw_reproducible(pane, choice, key)
-        if st.button(t("param.reset"), icon=":material/restart_alt:", type="tertiary", key=f"{key}_reset"):
+        if quiet_button("param.reset", icon="restart_alt", key=f"{key}_reset"):
             take_config(pane_id, recommended(model), frozenset())
             st.rerun(scope="fragment")
 
@@ -275,12 +276,12 @@ def _draw_loading(config: ModelConfig, model: ModelInfo | None, key: str) -> dic
         "use_gpu": st.toggle(t("param.use_gpu"), config.use_gpu, key=f"{key}_use_gpu", help=t("param.use_gpu_why")),
     }
     if trained > changes["n_ctx"]:
-        st.button(
-            t("param.n_ctx_all", trained=say.count(trained)),
-            icon=":material/open_in_full:",
+        quiet_button(
+            "param.n_ctx_all",
+            lambda: st.session_state.update({f"{key}_n_ctx": trained}),
+            icon="open_in_full",
             key=f"{key}_n_ctx_all",
-            type="tertiary",
-            on_click=lambda: st.session_state.update({f"{key}_n_ctx": trained}),
+            values={"trained": say.count(trained)},
         )
     threads = st.number_input(
         t("param.n_threads"),

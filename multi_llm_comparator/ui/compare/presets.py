@@ -11,6 +11,7 @@ from multi_llm_comparator.comparison.presets import MAX_FILE_BYTES, MAX_NAME_CHA
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, warn
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 
 # Puts parameters into a pane; the names are of those that were chosen.
@@ -44,13 +45,13 @@ def draw_presets(pane: Pane, take: Take, key: str) -> None:
 def _draw_choice(presets: Presets, names: list[str], pane: Pane, take: Take, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = st.selectbox(t("preset.choose"), names, key=f"{key}_preset")
-        if st.button(t("preset.apply"), key=f"{key}_preset_apply", type="primary"):
+        if main_button("preset.apply", key=f"{key}_preset_apply"):
             preset = attempt(lambda: presets.load(chosen))
             if preset is not None:
                 take(preset.apply(pane.config), frozenset(preset.parameters))
                 inform(t("preset.applied", name=chosen))
             st.rerun()
-        if st.button(t("preset.delete"), icon=":material/delete:", key=f"icon_preset_delete_{key}", type="tertiary"):
+        if quiet_button("preset.delete", icon="delete", key=f"icon_preset_delete_{key}"):
             attempt(lambda: presets.delete(chosen))
             inform(t("preset.deleted", name=chosen))
             st.rerun()
@@ -61,7 +62,7 @@ def _draw_save(presets: Presets, pane: Pane, key: str) -> None:
         name = st.text_input(
             t("preset.name"), key=f"{key}_preset_name", max_chars=MAX_NAME_CHARS, placeholder=t("preset.name_example")
         )
-        if st.button(t("preset.save"), key=f"{key}_preset_save", disabled=not name.strip()):
+        if button("preset.save", key=f"{key}_preset_save", disabled=not name.strip()):
             saved = attempt(lambda: presets.save(name, pane.config))
             if saved is not None:
                 inform(t("preset.saved", name=saved.name))

@@ -13,6 +13,7 @@ from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.history.run_files import draw_import
 from multi_llm_comparator.ui.history.run_heading import draw_export, draw_new, draw_popover
 from multi_llm_comparator.ui.kit.actions import inform, perform
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.measure.adding import draw_add_to_set
@@ -84,11 +85,6 @@ def _again_button(comparison: Comparison, name: str, *, same_seeds: bool) -> Non
             open_run(new.id)
             inform(t("run.again_started"))
 
-    st.button(
-        t(f"run.{name}"),
-        icon=":material/replay:",
-        key=f"compare_{name}",
-        help=t(f"run.{name}_why"),
-        on_click=again,
-        disabled=not comparison.snapshot().turns,
+    button(
+        f"run.{name}", again, icon="replay", key=f"compare_{name}", why=True, disabled=not comparison.snapshot().turns
     )

@@ -9,6 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.ui.history.run_files import draw_exports
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.shown_run import stop
@@ -99,4 +100,4 @@ def draw_export(
 
 def draw_new(page: str, leave: Callable[[], None], icon: str = ":material/add_comment:") -> None:
     """Leave the run for another one."""
-    st.button(t("run.new"), icon=icon, type="tertiary", key=f"{page}_new", on_click=leave, shortcut="Alt+N")
+    quiet_button("run.new", leave, icon=icon, key=f"{page}_new", shortcut="Alt+N")

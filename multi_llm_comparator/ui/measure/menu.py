@@ -12,6 +12,7 @@ from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.history import run_heading
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.buttons import button, main_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.measure.asked import known_sets
@@ -67,9 +68,7 @@ def _draw_rescore(run: EvaluationRun, snapshot: EvaluationSnapshot) -> None:
         format_func=lambda one: names.get(one, t("measure.rescore_same")),
         key=f"measure_rescore_by_{run.id}",
     )
-    st.button(
-        t("measure.rescore_now"), key="measure_rescore_now", type="primary", on_click=_rescore, args=(run, chosen)
-    )
+    main_button("measure.rescore_now", _rescore, run, chosen, key="measure_rescore_now")
 
 
 def _rescore(run: EvaluationRun, set_id: str) -> None:
@@ -93,9 +92,7 @@ def _draw_votes(run: EvaluationRun, snapshot: EvaluationSnapshot) -> None:
         if votes is not None:
             VOTES.open(votes.id)
             go_to("vote", run=votes.id)
-    st.button(
-        t("measure.take_votes"), icon=":material/download_done:", key="measure_take_votes", on_click=_take, args=(run,)
-    )
+    button("measure.take_votes", _take, run, icon="download_done", key="measure_take_votes")
 
 
 def _take(run: EvaluationRun) -> None:

@@ -12,6 +12,7 @@ from multi_llm_comparator.services.model_files import MAX_NAME_CHARS, delete_mod
 from multi_llm_comparator.services.model_notes import MAX_NOTE_CHARS, MAX_TAGS, ModelNote, ModelNotes
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.workbench import get_workbench, scan_again
 
@@ -63,16 +64,16 @@ def draw_files(model: ModelInfo) -> None:
         name = st.text_input(
             t("models.new_name"), _stem(model), max_chars=MAX_NAME_CHARS, key=f"models_new_name_{model.id}"
         )
-        if st.button(
-            t("models.rename"), icon=":material/edit:", key=f"models_rename_{model.id}", disabled=name == _stem(model)
+        if button(
+            "models.rename", icon="edit", key=f"models_rename_{model.id}", disabled=name == _stem(model)
         ) and _renamed(model, name):
             st.rerun()
         sure = st.toggle(
             tm("models.delete_sure", size=say.size(model.size), path=model.path), key=f"models_delete_sure_{model.id}"
         )
-        if st.button(
-            t("models.delete"), icon=":material/delete:", key=f"models_delete_{model.id}", disabled=not sure
-        ) and _deleted(model):
+        if button("models.delete", icon="delete", key=f"models_delete_{model.id}", disabled=not sure) and _deleted(
+            model
+        ):
             st.rerun()
 
 

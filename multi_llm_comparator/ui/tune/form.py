@@ -6,6 +6,7 @@ import streamlit as st
 
 from multi_llm_comparator.training.data.detection import Detection
 from multi_llm_comparator.training.data.spec import ColumnMapping
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm
@@ -48,18 +49,11 @@ def draw_form(found: Inspected) -> bool:
 def _draw_recognised(detection: Detection) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="tune_form"):
         st.html(_chips(f"form_{detection.format}", detection))
-        st.button(
-            t("tune.map_anyway"),
-            icon=":material/table:",
-            type="tertiary",
-            key="tune_map_anyway",
-            on_click=_map,
-            args=(detection,),
-        )
+        quiet_button("tune.map_anyway", _map, detection, icon="table", key="tune_map_anyway")
     if detection.is_preference and current_draft().changes.get("method") != "dpo":
         with st.container(horizontal=True, vertical_alignment="center", key="tune_is_preference"):
             st.info(t("tune.is_preference"), icon=":material/thumbs_up_down:", width="stretch")
-            st.button(t("tune.use_dpo"), key="tune_use_dpo", on_click=_use_dpo)
+            button("tune.use_dpo", _use_dpo, key="tune_use_dpo")
 
 
 def _chips(name: str, detection: Detection) -> str:

@@ -7,6 +7,7 @@ import streamlit as st
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.history import run_heading
 from multi_llm_comparator.ui.history.recent import draw_recent
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.again import duplicate
 from multi_llm_comparator.ui.tune.beside import draw_beside_choice
@@ -31,15 +32,7 @@ def _draw_actions(job: JobSnapshot) -> None:
         run_heading.draw_stop("tune", job.id, stop, help=t("tune.stop_why"), disabled=job.phase == "stopping")
     elif job.state in _RESUMABLE:
         run_heading.draw_resume("tune", t("tune.resume"), t("tune.resume_why"), resume, job.id, type="primary")
-    st.button(
-        t("tune.duplicate"),
-        icon=":material/content_copy:",
-        type="tertiary",
-        key="tune_duplicate",
-        help=t("tune.duplicate_why"),
-        on_click=duplicate,
-        args=(job,),
-    )
+    quiet_button("tune.duplicate", duplicate, job, icon="content_copy", key="tune_duplicate", why=True)
     run_heading.draw_popover(t("tune.beside"), ":material/ssid_chart:", "tune_beside", lambda: draw_beside_choice(job))
     run_heading.draw_popover(t("tune.delete"), ":material/delete:", "tune_delete", lambda: _draw_delete(job))
     run_heading.draw_new("tune", leave_run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.tune.again import duplicate, with_less_memory
@@ -32,15 +33,7 @@ def draw_trouble(job: JobSnapshot) -> None:
             _button("change_data", ":material/dataset:", duplicate, job)
         else:
             _button("change", ":material/content_copy:", duplicate, job)
-        st.button(
-            t("tune.resume"),
-            icon=":material/resume:",
-            type="tertiary",
-            key="tune_next_resume",
-            help=t("tune.resume_why"),
-            on_click=resume,
-            args=(job.id,),
-        )
+        quiet_button("tune.resume", resume, job.id, icon="resume", key="tune_next_resume", why=True)
 
 
 def _is_about_memory(error: Trouble) -> bool:

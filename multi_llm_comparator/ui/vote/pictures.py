@@ -10,8 +10,9 @@ from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.attachments import IMAGE_TYPES, READING_TIMEOUT_S
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import thumbnail
-from multi_llm_comparator.ui.kit.i18n import t, tm
+from multi_llm_comparator.ui.kit.i18n import t
 
 _CHOSEN, _UPLOADS = "vote_images", "vote_images_uploads"
 # As high as leaves room for the answers beneath.
@@ -51,13 +52,13 @@ def draw_choice() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="vote_images_chosen"):
         for position, image in enumerate(chosen_images()):
             st.html(thumbnail(image), width="content")
-            st.button(
-                tm("attach.remove", name=image.name),
-                icon=":material/close:",
+            quiet_button(
+                "attach.remove",
+                choose_images,
+                tuple(other for other in chosen_images() if other is not image),
+                icon="close",
                 key=f"icon_vote_image_{position}",
-                type="tertiary",
-                on_click=choose_images,
-                args=(tuple(other for other in chosen_images() if other is not image),),
+                values={"name": image.name},
             )
 
 
