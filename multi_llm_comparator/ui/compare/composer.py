@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -36,7 +37,7 @@ from multi_llm_comparator.ui.compare.state import (
 from multi_llm_comparator.ui.kit.actions import perform, warn
 from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
+from multi_llm_comparator.ui.kit.i18n import t, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
 from multi_llm_comparator.ui.kit.welcome import draw_hero, draw_no_models
@@ -167,14 +168,12 @@ def _draw_other_panes(*, asks_demo: bool) -> None:
     ways, demo = four_ways(models, models_dir), demo_four(sorted(models, key=lambda m: m.size))
     with st.container(horizontal=True, horizontal_alignment="center", key="compare_other_panes"):
         if ways and asks_demo:
-            st.button(
-                tm("welcome.to_ways", name=FIRST_MODEL.name),
-                icon=":material/compare:",
+            quiet_button(
+                "welcome.to_ways",
+                partial(choose_models, ways, fills_in=True),
+                icon="compare",
                 key="compare_to_ways",
-                type="tertiary",
-                on_click=choose_models,
-                args=(ways,),
-                kwargs={"fills_in": True},
+                values={"name": FIRST_MODEL.name},
             )
         elif demo and not asks_demo:
             quiet_button("welcome.to_demo", choose_models, demo, icon="science", key="compare_to_demo", why=True)

@@ -24,10 +24,9 @@ def _draw_runs() -> None:
 
 def _draw_actions(run: CooperationRun) -> None:
     if run.state in ("stopped", "interrupted", "failed"):
-        run_heading.draw_resume("cooperate", t("plan.resume"), t("cooperate.resume_why"), RUN.resume, run.id)
+        run_heading.draw_resume("cooperate", "plan.resume", RUN.resume, run.id, help=t("cooperate.resume_why"))
     if run.is_over:
-        label, why = t("plan.again"), t("cooperate.again_why")
-        run_heading.draw_again("cooperate", label, why, _again, run.spec.question)
+        run_heading.draw_again("cooperate", "plan.again", _again, run.spec.question, help=t("cooperate.again_why"))
     run_heading.draw_export("cooperate", KIND, run.id, run.created_at, run.title)
     run_heading.draw_new("cooperate", RUN.leave)
 

@@ -118,8 +118,7 @@ def _draw_learnt(folder: Path, priority: float) -> None:
         st.info(t("routing.nothing_learnt"), icon=":material/school:")
     _draw_curves(learnt.curves if learnt is not None else None, priority)
     with st.container(horizontal=True, key="routing_learning"):
-        label = t("routing.learn_again") if has_learnt else t("routing.learn")
-        if st.button(label, key="routing_learn", icon=":material/school:"):
+        if button("routing.learn_again" if has_learnt else "routing.learn", icon="school", key="routing_learn"):
             _learn(folder)
         if has_learnt and button("routing.forget", icon="delete", key="routing_forget"):
             learning_in(folder).forget()

@@ -46,7 +46,7 @@ from multi_llm_comparator.voting.documents import KIND as VOTE
 from multi_llm_comparator.workbench import get_workbench
 
 READING_S = 60.0
-_JOB_ICON = ":material/model_training:"
+_JOB_ICON = "model_training"
 # The job that the page Tune shows.
 _JOB = AddressedId("run", "tune_run")
 
@@ -94,42 +94,42 @@ def _forget_job(run_id: str) -> None:
 KINDS: dict[str, KindOnPages] = {
     COMPARISON: KindOnPages(
         page="compare",
-        icon=":material/view_column:",
+        icon="view_column",
         open=compare.open_run,
         forget=compare.forget_run,
         overview=partial(_overview, drawn=comparison_overview),
     ),
     PLAN: KindOnPages(
         page="plans",
-        icon=":material/account_tree:",
+        icon="account_tree",
         open=plans.RUN.open,
         forget=plans.RUN.forget,
         overview=_plan_overview,
     ),
     COOPERATION: KindOnPages(
         page="cooperate",
-        icon=":material/diversity_3:",
+        icon="diversity_3",
         open=cooperate.RUN.open,
         forget=cooperate.RUN.forget,
         overview=partial(_overview, drawn=cooperation_overview),
     ),
     EVALUATION: KindOnPages(
         page="measure",
-        icon=":material/straighten:",
+        icon="straighten",
         open=measure.RUN.open,
         forget=measure.RUN.forget,
         overview=partial(_overview, drawn=evaluation_overview),
     ),
     SERVICE: KindOnPages(
         page="services",
-        icon=":material/lab_profile:",
+        icon="lab_profile",
         open=services.RUN.open,
         forget=services.RUN.forget,
         overview=partial(_overview, drawn=service_overview),
     ),
     VOTE: KindOnPages(
         page="vote",
-        icon=":material/how_to_vote:",
+        icon="how_to_vote",
         open=vote.RUN.open,
         forget=vote.RUN.forget,
         overview=partial(_overview, drawn=vote_overview),
@@ -147,7 +147,7 @@ KINDS |= {
 }
 KINDS[DISTILLATION] = KindOnPages(
     page="tune",
-    icon=":material/edit_square:",
+    icon="edit_square",
     open=_JOB.ask,
     forget=_forget_job,
     overview=partial(_overview, drawn=distillation_overview),

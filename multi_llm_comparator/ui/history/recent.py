@@ -23,7 +23,7 @@ def draw_recent(
     *,
     key: str,
     does: str = "open",
-    icon: str = ":material/open_in_new:",
+    icon: str = "open_in_new",
     leave_out: Collection[str] = (),
     first: Callable[[RunSummary], bool] = lambda _: False,
 ) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar, TypeVarTuple, Unpack
 
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.ui.history.run_files import draw_exports
-from multi_llm_comparator.ui.kit.buttons import quiet_button
+from multi_llm_comparator.ui.kit.buttons import Look, button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.shown_run import stop
@@ -28,6 +28,7 @@ class Titled(Protocol):
 
 
 R = TypeVar("R", bound=Titled)
+Ts = TypeVarTuple("Ts")
 
 
 def draw_heading(
@@ -70,20 +71,17 @@ def draw_popover(label: str, icon: str, key: str, draw: Callable[[], None]) -> N
             draw()
 
 
-def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **more: Any) -> None:
-    icon, key = ":material/stop_circle:", f"{page}_stop"
-    st.button(t("act.stop"), icon=icon, key=key, shortcut="Alt+S", on_click=act, args=(run_id,), **more)
+def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **look: Unpack[Look]) -> None:
+    button("act.stop", act, run_id, icon="stop_circle", key=f"{page}_stop", shortcut="Alt+S", **look)
 
 
-def draw_resume(page: str, label: str, why: str, resume: Callable[[str], None], run_id: str, **more: Any) -> None:
-    icon, key = ":material/resume:", f"{page}_resume"
-    st.button(plain(label), icon=icon, key=key, help=plain(why), on_click=resume, args=(run_id,), **more)
+def draw_resume(page: str, words: str, resume: Callable[[str], None], run_id: str, **look: Unpack[Look]) -> None:
+    button(words, resume, run_id, icon="resume", key=f"{page}_resume", **look)
 
 
-def draw_again(page: str, label: str, why: str, again: Callable[..., None], *args: Any) -> None:
+def draw_again(page: str, words: str, again: Callable[[*Ts], None], *args: *Ts, **look: Unpack[Look]) -> None:
     """Set up, or begin, another run as this one was."""
-    key, icon = f"{page}_again", ":material/replay:"
-    st.button(plain(label), icon=icon, type="tertiary", key=key, help=plain(why), on_click=again, args=args)
+    quiet_button(words, again, *args, icon="replay", key=f"{page}_again", **look)
 
 
 def draw_export(
@@ -98,6 +96,6 @@ def draw_export(
     )
 
 
-def draw_new(page: str, leave: Callable[[], None], icon: str = ":material/add_comment:") -> None:
+def draw_new(page: str, leave: Callable[[], None], icon: str = "add_comment") -> None:
     """Leave the run for another one."""
     quiet_button("run.new", leave, icon=icon, key=f"{page}_new", shortcut="Alt+N")

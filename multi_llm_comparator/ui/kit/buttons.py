@@ -7,54 +7,65 @@ from typing import Any, Literal, TypedDict, TypeVarTuple, Unpack
 
 import streamlit as st
 
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.i18n import t, tn
 
 Ts = TypeVarTuple("Ts")
 
 
-class Look(TypedDict, total=False):
-    """Of a button.
-
-    ``icon`` is the name of a Material Symbol; ``why`` adds the tooltip whose words have ``_why`` behind the label's;
-    ``values`` are filled into the label, ``n`` among them as :func:`tn` does it. All else is as Streamlit has it.
-    """
-
-    icon: str
+class _Streamlit(TypedDict, total=False):
+    type: Literal["primary", "secondary", "tertiary"]
     key: str
-    why: bool
-    values: Mapping[str, Any]
     help: str | None
     disabled: bool
     width: Literal["content", "stretch"]
     shortcut: str | None
 
 
+class Look(_Streamlit, total=False):
+    """What else :func:`button` takes."""
+
+    icon: str
+    why: bool
+    values: Mapping[str, Any]
+
+
 def button(
     words: str,
     act: Callable[[*Ts], object] | None = None,
     *args: *Ts,
-    type: Literal["primary", "secondary", "tertiary"] = "secondary",
-    **look: Unpack[Look],
+    icon: str = "",
+    why: bool = False,
+    values: Mapping[str, Any] | None = None,
+    **look: Unpack[_Streamlit],
 ) -> bool:
-    """A button. True in the run of the page that a click causes; before that, ``act`` is called with ``args``."""
-    icon, values = look.pop("icon", ""), look.pop("values", {})
-    if look.pop("why", False):
+    """A button. True in the run of the page that a click causes; before that, ``act`` is called with ``args``.
+
+    Args:
+        words: the label's key in the locales.
+        icon: the name of a Material Symbol.
+        why: there is a tooltip too; its key has ``_why`` behind the label's.
+        values: what the label is filled in with; ``n`` chooses the singular.
+        look: as Streamlit has it.
+    """
+    if why:
         look["help"] = t(f"{words}_why")
-    return st.button(
-        tn(words, **values) if "n" in values else tm(words, **values),
-        icon=f":material/{icon}:" if icon else None,
-        type=type,
-        on_click=act,
-        args=args,
-        **look,
-    )
+    sign = f":material/{icon}:" if icon else None
+    return st.button(_label(words, **(values or {})), icon=sign, on_click=act, args=args, **look)
 
 
 def main_button(words: str, act: Callable[[*Ts], object] | None = None, *args: *Ts, **look: Unpack[Look]) -> bool:
     """The one that a reader came for."""
-    return button(words, act, *args, type="primary", **look)
+    look["type"] = "primary"
+    return button(words, act, *args, **look)
 
 
 def quiet_button(words: str, act: Callable[[*Ts], object] | None = None, *args: *Ts, **look: Unpack[Look]) -> bool:
     """One among others, without a border."""
-    return button(words, act, *args, type="tertiary", **look)
+    look["type"] = "tertiary"
+    return button(words, act, *args, **look)
+
+
+def _label(words: str, n: int | None = None, **values: Any) -> str:
+    said = {name: plain(value) for name, value in values.items()}
+    return t(words, **said) if n is None else tn(words, n, **said)

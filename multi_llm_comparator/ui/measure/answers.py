@@ -149,8 +149,8 @@ def _figures(cell: Cell) -> str:
 
 def _draw_own_score(run: EvaluationRun, key: CellKey, cell: Cell, position: int) -> None:
     choices = (
-        (1.0, ":material/thumb_up:", "right", RIGHT_KEYS),
-        (0.0, ":material/thumb_down:", "wrong", WRONG_KEYS),
+        (1.0, "thumb_up", "right", RIGHT_KEYS),
+        (0.0, "thumb_down", "wrong", WRONG_KEYS),
     )
     with st.container(horizontal=True, gap="small"):
         for value, icon, name, keys in choices:

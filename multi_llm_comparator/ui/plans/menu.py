@@ -23,7 +23,7 @@ def draw_heading(run: PlanRun | None) -> None:
 
 def _draw_actions(run: PlanRun) -> None:
     if run.state in ("stopped", "interrupted", "failed"):
-        run_heading.draw_resume("plans", t("plan.resume"), t("plan.resume_why"), RUN.resume, run.id)
+        run_heading.draw_resume("plans", "plan.resume", RUN.resume, run.id, why=True)
     if run.is_over:
         _draw_again(run)
     quiet_button(

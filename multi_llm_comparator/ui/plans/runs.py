@@ -26,7 +26,7 @@ def draw_comparison_choice(run: PlanRun) -> None:
         compare_with,
         key="plans_compare",
         does="compare",
-        icon=":material/stacked_bar_chart:",
+        icon="stacked_bar_chart",
         leave_out={run.id} if other is None else {run.id, other.id},
         first=lambda listed: listed.title.startswith(question),
     )

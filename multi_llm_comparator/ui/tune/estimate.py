@@ -20,7 +20,7 @@ from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.training.tuning_spec import tuning_spec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
-from multi_llm_comparator.ui.kit.buttons import quiet_button
+from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
@@ -57,14 +57,16 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
     # Whether it fits there is for the cluster to tell.
     can_start = cluster is not None or can_wait
     jobs = grid_size()
-    st.button(
-        t("tune.start") if jobs == 1 else tn("tune.start_n", jobs),
-        icon=":material/play_arrow:",
-        type="primary",
+    main_button(
+        "tune.start" if jobs == 1 else "tune.start_n",
+        start,
+        title,
+        options,
+        estimate,
+        icon="play_arrow",
         key="tune_start",
+        values={"n": jobs},
         disabled=not can_start or jobs > MAX_GRID,
-        on_click=start,
-        args=(title, options, estimate),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from multi_llm_comparator.training.data.detection import Detection
@@ -33,14 +35,7 @@ def draw_form(found: Inspected) -> bool:
         else:
             st.html(_chips("form_mapped", detection))
         draw_mapping(detection.columns)
-        st.button(
-            t("tune.map_back"),
-            icon=":material/auto_awesome:",
-            type="tertiary",
-            key="tune_map_back",
-            on_click=change_draft,
-            kwargs={"mapping": None},
-        )
+        quiet_button("tune.map_back", partial(change_draft, mapping=None), icon="auto_awesome", key="tune_map_back")
     for note in found.notes[:MAX_NOTES]:
         st.caption(plain(note))
     return detection.usable > 0

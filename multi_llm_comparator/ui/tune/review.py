@@ -175,7 +175,7 @@ def _draw_answer(run_id: str, prompt: DistillPrompt, answer: DistilledAnswer) ->
 
 def _draw_verdict(run_id: str, key: str, answer: DistilledAnswer) -> None:
     with st.container(horizontal=True, gap="xsmall"):
-        for review, icon in (("kept", ":material/check:"), ("rejected", ":material/close:")):
+        for review, icon in (("kept", "check"), ("rejected", "close")):
             button(
                 f"tune.write_{review}_it",
                 _review,

@@ -46,6 +46,8 @@ SHOWN = frozenset(
         "toast",
     }
 )
+# What takes a key of the locales, and with ``why`` the key of its tooltip too.
+BUTTONS = frozenset({"button", "main_button", "quiet_button", "draw_resume", "draw_again"})
 SHOWN_ARGUMENTS = frozenset({"label", "help", "placeholder", "alt", "page_title"})
 KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)+")
 
@@ -77,10 +79,20 @@ def calls(path: Path) -> Iterator[ast.Call]:
 
 
 def keys_used(path: Path) -> Iterator[str]:
-    """Keys given to t, tm and tn; of a formatted one its fixed beginning and end, with ``*`` between."""
+    """Keys given to t, tm, tn and buttons; of a formatted one its fixed beginning and end, with ``*`` between."""
     for call in calls(path):
-        if isinstance(call.func, ast.Name) and call.func.id in {"t", "tm", "tn"} and call.args:
+        if name_of(call) in {"t", "tm", "tn"} and call.args:
             yield from keys_in(call.args[0])
+        elif name_of(call) in BUTTONS:
+            words = {key for argument in call.args for key in keys_in(argument)}
+            yield from words
+            if any(keyword.arg == "why" for keyword in call.keywords):
+                yield from (f"{key}_why" for key in words)
+
+
+def name_of(call: ast.Call) -> str:
+    """Of the function, without what it is a part of."""
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
 
 
 @cache
