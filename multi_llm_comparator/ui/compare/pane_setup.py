@@ -46,14 +46,8 @@ def draw_setup() -> None:
             with column:
                 _draw_pane(pane, index, tone, choices, shared.get(pane.id, ()), is_only=len(panes) == 1)
         if room_for_more:
-            columns[-1].button(
-                t("setup.add_short"),
-                icon=":material/add:",
-                key="compare_add_pane",
-                help=t("setup.add"),
-                on_click=add_pane,
-                type="tertiary",
-            )
+            with columns[-1]:
+                quiet_button("setup.add_short", add_pane, icon="add", key="compare_add_pane", help=t("setup.add"))
     tend_pane_order()
 
 

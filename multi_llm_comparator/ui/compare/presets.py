@@ -13,6 +13,7 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, warn
 from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.taking_files import draw_upload
 
 # Puts parameters into a pane; the names are of those that were chosen.
 Take = Callable[[ModelConfig, frozenset[str]], None]
@@ -39,7 +40,7 @@ def draw_presets(pane: Pane, take: Take, key: str) -> None:
                 on_click="ignore",
                 type="tertiary",
             )
-    _draw_import(presets, key)
+    draw_upload("preset.import", ["json"], MAX_FILE_BYTES, _import, key=f"{key}_preset_import")
 
 
 def _draw_choice(presets: Presets, names: list[str], pane: Pane, take: Take, key: str) -> None:
@@ -69,18 +70,8 @@ def _draw_save(presets: Presets, pane: Pane, key: str) -> None:
             st.rerun()
 
 
-def _draw_import(presets: Presets, key: str) -> None:
-    times = st.session_state.get("compare_preset_imports", 0)
-    upload = st.file_uploader(
-        t("preset.import"), type="json", key=f"{key}_preset_import_{times}", max_upload_size=MAX_FILE_BYTES >> 20
-    )
-    if upload is None:
-        return
-    st.session_state["compare_preset_imports"] = times + 1
-    if upload.size > MAX_FILE_BYTES:
+def _import(name: str, data: bytes) -> None:
+    if len(data) > MAX_FILE_BYTES:
         warn(t("preset.too_large", limit=say.size(MAX_FILE_BYTES)))
-    else:
-        names = attempt(lambda: presets.import_(upload.getvalue()))
-        if names is not None:
-            inform(tn("preset.imported", len(names)))
-    st.rerun()
+    elif (names := attempt(lambda: Presets().import_(data))) is not None:
+        inform(tn("preset.imported", len(names)))

@@ -7,8 +7,7 @@ from typing import Any, Literal, TypedDict, TypeVarTuple, Unpack
 
 import streamlit as st
 
-from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm
 
 Ts = TypeVarTuple("Ts")
 
@@ -51,7 +50,7 @@ def button(
     if why:
         look["help"] = t(f"{words}_why")
     sign = f":material/{icon}:" if icon else None
-    return st.button(_label(words, **(values or {})), icon=sign, on_click=act, args=args, **look)
+    return st.button(tm(words, **(values or {})), icon=sign, on_click=act, args=args, **look)
 
 
 def main_button(words: str, act: Callable[[*Ts], object] | None = None, *args: *Ts, **look: Unpack[Look]) -> bool:
@@ -64,8 +63,3 @@ def quiet_button(words: str, act: Callable[[*Ts], object] | None = None, *args: 
     """One among others, without a border."""
     look["type"] = "tertiary"
     return button(words, act, *args, **look)
-
-
-def _label(words: str, n: int | None = None, **values: Any) -> str:
-    said = {name: plain(value) for name, value in values.items()}
-    return t(words, **said) if n is None else tn(words, n, **said)
