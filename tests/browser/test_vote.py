@@ -13,13 +13,13 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
 from tests.browser.board import wait_until
-from tests.browser.conftest import PATIENCE_MS, SYSTEM_CHROMIUM
+from tests.browser.conftest import SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 from tests.browser.test_accessibility import violations
@@ -67,14 +67,6 @@ def address(voting: Voting) -> str:
     """Set up for two models and a few prompts, whatever another test set up."""
     voting.set_up()
     return voting.address
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", accept_downloads=True)
-    context.set_default_timeout(PATIENCE_MS)
-    yield context
-    context.close()
 
 
 class Listener:
