@@ -17,7 +17,7 @@ from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, save_draft
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, warn
-from multi_llm_comparator.ui.kit.buttons import quiet_button
+from multi_llm_comparator.ui.kit.buttons import opener, quiet_button
 from multi_llm_comparator.ui.kit.choices import sees_images
 from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip, thumbnail
 from multi_llm_comparator.ui.kit.i18n import t, tn
@@ -76,13 +76,11 @@ def forget_attachments() -> None:
 
 def draw_attach_button() -> None:
     """Beside the prompt box; what is chosen is read at once, in a process of its own."""
-    with st.popover(
-        t("attach.title"), icon=":material/attach_file:", key="icon_compare_attach", type="tertiary", on_change="rerun"
-    ) as popover:
-        if popover.open:
-            draw_upload(
-                "attach.choose", TYPES, MAX_UPLOAD_BYTES, _attach, key="compare_attach", several=True, why="attach.why"
-            )
+    opener("attach.title", _draw_choice, icon="attach_file", key="icon_compare_attach", type="tertiary")
+
+
+def _draw_choice() -> None:
+    draw_upload("attach.choose", TYPES, MAX_UPLOAD_BYTES, _attach, key="compare_attach", several=True, why="attach.why")
 
 
 def _attach(name: str, data: bytes) -> None:

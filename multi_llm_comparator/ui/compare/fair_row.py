@@ -23,7 +23,7 @@ from multi_llm_comparator.ui.compare.state import (
     save_draft,
     save_setup,
 )
-from multi_llm_comparator.ui.kit.buttons import button, quiet_button
+from multi_llm_comparator.ui.kit.buttons import button, opener, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
@@ -44,11 +44,7 @@ def draw_fair_row(comparison: Comparison | None) -> None:
         if len(panes) > 1:
             _draw_fairness()
         quiet_button("fair.repeatable", _leave_nothing_to_chance, icon="equal", key="compare_repeatable", why=True)
-        with st.popover(
-            t("fair.how"), icon=":material/tune:", key="compare_how", type="tertiary", on_change="rerun"
-        ) as how:
-            if how.open:
-                _draw_how(panes)
+        opener("fair.how", _draw_how, panes, icon="tune", key="compare_how", type="tertiary")
         if chips := _chips():
             st.html(f'<div class="mlc-notes">{chips}</div>', width="content")
         if comparison is not None and len(panes) > 1 and comparison.snapshot().turns:

@@ -24,7 +24,7 @@ from multi_llm_comparator.ui.compare.state import (
     remove_pane,
 )
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.buttons import quiet_button
+from multi_llm_comparator.ui.kit.buttons import opener, quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice, listed, sees_images, type_name
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.kit.i18n import t
@@ -78,15 +78,17 @@ def _draw_pane(
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
         st.html(letter_badge(index, tone) if is_only else movable_badge(index, tone), width="content")
         _draw_model_choice(pane, index, choices)
-        with st.popover(
-            t("setup.parameters", letter=letter(index)),
-            icon=":material/tune:",
+        letters = {"letter": letter(index)}
+        opener(
+            "setup.parameters",
+            _draw_tuning,
+            pane,
+            index,
+            choice,
+            icon="tune",
             key=f"icon_tune_{pane.id}",
-            on_change="rerun",
-        ) as popover:
-            if popover.open:
-                _draw_arranging(pane.id, index)
-                draw_parameters(pane.id, choice)
+            values=letters,
+        )
         if not is_only:
             quiet_button(
                 "setup.remove",
@@ -94,9 +96,14 @@ def _draw_pane(
                 pane.id,
                 icon="close",
                 key=f"icon_remove_{pane.id}",
-                values={"letter": letter(index)},
+                values=letters,
             )
     st.html(_facts_line(pane, choice, shares_with))
+
+
+def _draw_tuning(pane: Pane, index: int, choice: Choice | None) -> None:
+    _draw_arranging(pane.id, index)
+    draw_parameters(pane.id, choice)
 
 
 def _draw_arranging(pane_id: str, index: int) -> None:

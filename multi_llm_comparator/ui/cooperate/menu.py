@@ -12,10 +12,8 @@ from multi_llm_comparator.ui.kit.i18n import t
 
 def draw_heading(run: CooperationRun | None) -> None:
     """The page's title line: the question on the left, what to do with it on the right."""
-    title, runs = t("cooperate.new_title"), t("plan.runs")
-    run_heading.draw_heading(
-        "cooperate", run, _draw_runs, _draw_actions, new_title=title, runs=runs, key=SETUP.revision
-    )
+    title, key = t("cooperate.new_title"), SETUP.revision
+    run_heading.draw_heading("cooperate", run, _draw_runs, _draw_actions, new_title=title, runs="plan.runs", key=key)
 
 
 def _draw_runs() -> None:

@@ -12,7 +12,7 @@ from multi_llm_comparator.ui.history.kinds import KINDS
 from multi_llm_comparator.ui.history.rows import title_of
 from multi_llm_comparator.ui.history.run_files import draw_archives
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
-from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
+from multi_llm_comparator.ui.kit.buttons import button, main_button, opener, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.workbench import get_workbench
@@ -65,18 +65,14 @@ def draw_picked() -> None:
             why=True,
             disabled=len(ids) != 2,
         )
-        with st.popover(
-            t("run.export"), icon=":material/folder_zip:", key="history_export", on_change="rerun"
-        ) as export:
-            if export.open:
-                draw_archives(ids)
-        with st.popover(
-            t("history.delete"), icon=":material/delete:", key="history_delete", on_change="rerun"
-        ) as delete:
-            if delete.open:
-                st.write(tn("history.delete_all_sure", len(ids)))
-                main_button("history.delete_yes", delete_runs, list(ids), key="history_delete_all_yes")
+        opener("run.export", draw_archives, ids, icon="folder_zip", key="history_export")
+        opener("history.delete", _draw_delete, ids, icon="delete", key="history_delete")
         quiet_button("history.pick_end", _clear, icon="close", key="history_pick_end")
+
+
+def _draw_delete(ids: Sequence[str]) -> None:
+    st.write(tn("history.delete_all_sure", len(ids)))
+    main_button("history.delete_yes", delete_runs, list(ids), key="history_delete_all_yes")
 
 
 def delete_runs(run_ids: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -14,7 +15,7 @@ from multi_llm_comparator.ui.history.picked import delete_runs, draw_pick, draw_
 from multi_llm_comparator.ui.history.rows import row
 from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.actions import perform
-from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
+from multi_llm_comparator.ui.kit.buttons import button, main_button, opener, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
@@ -75,21 +76,14 @@ def _draw_run(run: RunSummary, parent: str) -> None:
         ):
             open_page_of(run)
         draw_marks_button(run)
-        with st.popover(
-            t("run.export"), icon=":material/download:", type="tertiary", key=f"icon_export_{run.id}", on_change="rerun"
-        ) as export:
-            if export.open:
-                draw_exports(run.kind, run.id, run.created_at, run.title)
-        with st.popover(
-            t("history.delete"),
-            icon=":material/delete:",
-            type="tertiary",
-            key=f"icon_delete_{run.id}",
-            on_change="rerun",
-        ) as delete:
-            if delete.open:
-                st.write(t("history.delete_sure"))
-                main_button("history.delete_yes", delete_runs, [run.id], key=f"history_delete_yes_{run.id}")
+        draw = partial(draw_exports, run.kind, run.id, run.created_at, run.title)
+        opener("run.export", draw, icon="download", key=f"icon_export_{run.id}", type="tertiary")
+        opener("history.delete", _draw_delete, run.id, icon="delete", key=f"icon_delete_{run.id}", type="tertiary")
+
+
+def _draw_delete(run_id: str) -> None:
+    st.write(t("history.delete_sure"))
+    main_button("history.delete_yes", delete_runs, [run_id], key=f"history_delete_yes_{run_id}")
 
 
 def _draw_paging(page: int, pages: int, total: int) -> None:

@@ -49,8 +49,7 @@ def button(
     """
     if why:
         look["help"] = t(f"{words}_why")
-    sign = f":material/{icon}:" if icon else None
-    return st.button(tm(words, **(values or {})), icon=sign, on_click=act, args=args, **look)
+    return st.button(tm(words, **(values or {})), icon=_symbol(icon), on_click=act, args=args, **look)
 
 
 def main_button(words: str, act: Callable[[*Ts], object] | None = None, *args: *Ts, **look: Unpack[Look]) -> bool:
@@ -63,3 +62,23 @@ def quiet_button(words: str, act: Callable[[*Ts], object] | None = None, *args: 
     """One among others, without a border."""
     look["type"] = "tertiary"
     return button(words, act, *args, **look)
+
+
+def opener(
+    words: str,
+    draw: Callable[[*Ts], object],
+    *args: *Ts,
+    key: str,
+    icon: str = "",
+    type: Literal["primary", "secondary", "tertiary"] = "secondary",
+    values: Mapping[str, Any] | None = None,
+) -> None:
+    """A button that opens what ``draw`` draws with ``args``, which is not done before."""
+    label = tm(words, **(values or {}))
+    with st.popover(label, icon=_symbol(icon), type=type, key=key, on_change="rerun") as box:
+        if box.open:
+            draw(*args)
+
+
+def _symbol(icon: str) -> str | None:
+    return f":material/{icon}:" if icon else None

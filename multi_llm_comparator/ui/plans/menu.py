@@ -8,7 +8,7 @@ from multi_llm_comparator.plans.options import KIND
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.history import run_heading
-from multi_llm_comparator.ui.kit.buttons import button, quiet_button
+from multi_llm_comparator.ui.kit.buttons import button, opener, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.editor import edit
 from multi_llm_comparator.ui.plans.runs import draw_comparison_choice, draw_runs
@@ -17,8 +17,8 @@ from multi_llm_comparator.ui.plans.state import RUN, SETUP, setup_of, start
 
 def draw_heading(run: PlanRun | None) -> None:
     """The page's title line: the question on the left, what to do with it on the right."""
-    title, runs = t("plan.new_title"), t("plan.runs")
-    run_heading.draw_heading("plans", run, draw_runs, _draw_actions, new_title=title, runs=runs, key=SETUP.revision)
+    title, key = t("plan.new_title"), SETUP.revision
+    run_heading.draw_heading("plans", run, draw_runs, _draw_actions, new_title=title, runs="plan.runs", key=key)
 
 
 def _draw_actions(run: PlanRun) -> None:
@@ -35,9 +35,7 @@ def _draw_actions(run: PlanRun) -> None:
         help=t("plan.edit_plan_why"),
         disabled=run.plan is None,
     )
-    run_heading.draw_popover(
-        t("plan.compare"), ":material/stacked_bar_chart:", "plans_compare", lambda: draw_comparison_choice(run)
-    )
+    opener("plan.compare", draw_comparison_choice, run, icon="stacked_bar_chart", key="plans_compare", type="tertiary")
     leave_out = () if run.plan else ("xml",)
     run_heading.draw_export("plans", KIND, run.id, run.created_at, run.question, leave_out=leave_out)
     run_heading.draw_new("plans", RUN.leave)

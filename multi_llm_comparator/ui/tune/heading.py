@@ -9,7 +9,7 @@ import streamlit as st
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.history import run_heading
 from multi_llm_comparator.ui.history.recent import draw_recent
-from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
+from multi_llm_comparator.ui.kit.buttons import main_button, opener, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.again import duplicate
 from multi_llm_comparator.ui.tune.beside import draw_beside_choice
@@ -35,8 +35,8 @@ def _draw_actions(job: JobSnapshot) -> None:
     elif job.state in _RESUMABLE:
         run_heading.draw_resume("tune", "tune.resume", resume, job.id, why=True, type="primary")
     quiet_button("tune.duplicate", duplicate, job, icon="content_copy", key="tune_duplicate", why=True)
-    run_heading.draw_popover(t("tune.beside"), ":material/ssid_chart:", "tune_beside", lambda: draw_beside_choice(job))
-    run_heading.draw_popover(t("tune.delete"), ":material/delete:", "tune_delete", lambda: _draw_delete(job))
+    opener("tune.beside", draw_beside_choice, job, icon="ssid_chart", key="tune_beside", type="tertiary")
+    opener("tune.delete", _draw_delete, job, icon="delete", key="tune_delete", type="tertiary")
     run_heading.draw_new("tune", leave_run)
 
 
