@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.json_text import flattened
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.jobs.events import Artefact, JobEvent, PointMade, Result, Sample
 from multi_llm_comparator.jobs.report import Report
@@ -40,7 +41,7 @@ def told_to_mlflow(options: TuningOptions, work: Path, report: Report) -> Iterat
     told = _Told(log)
     if run_id is None:
         # The address may have a password in it.
-        log.params({name: value for name, value in _flat(options.to_dict()).items() if name != "mlflow_uri"})
+        log.params({name: value for name, value in flattened(options.to_dict()).items() if name != "mlflow_uri"})
     try:
         yield report.told_to(told)
     except BaseException:
@@ -74,10 +75,3 @@ class _Told:
                 if hashes:
                     self._log.tags(hashes)
                     self._log.data("data.json", event.values["data"])
-
-
-def _flat(data: dict[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in data.items():
-        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
-    return found
