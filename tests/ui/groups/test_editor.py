@@ -8,6 +8,7 @@ import pytest
 
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
+from tests.ui.grouping import regroup
 from tests.ui.test_pages import html_of, opened
 
 FILE = """# Ours.
@@ -21,12 +22,7 @@ task_groups:
 
 @pytest.fixture
 def file(bench: Workbench, groups_file: Path) -> Path:
-    groups_file.write_text(FILE)
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert bench.bridge.run(reload())
+    assert regroup(bench, FILE)
     return groups_file
 
 
