@@ -60,25 +60,25 @@ def _draw_head(snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> N
     tags = " · ".join(filter(None, (item.task if item.source != PROMPTS else "", f"#{item.id}", *item.tags)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(tm("measure.row_of", row=place + 1, rows=len(shown), tags=tags), width="stretch")
-        quiet_button(
-            "measure.earlier",
-            _go,
-            snapshot.id,
-            shown[max(0, place - 1)],
-            icon="keyboard_arrow_up",
+        st.button(
+            t("measure.earlier"),
+            icon=":material/keyboard_arrow_up:",
+            type="tertiary",
             key="measure_earlier",
             shortcut="p",
             disabled=place == 0,
+            on_click=_go,
+            args=(snapshot.id, shown[max(0, place - 1)]),
         )
-        quiet_button(
-            "measure.later",
-            _go,
-            snapshot.id,
-            shown[min(len(shown) - 1, place + 1)],
-            icon="keyboard_arrow_down",
+        st.button(
+            t("measure.later"),
+            icon=":material/keyboard_arrow_down:",
+            type="tertiary",
             key="measure_later",
             shortcut="n",
             disabled=place == len(shown) - 1,
+            on_click=_go,
+            args=(snapshot.id, shown[min(len(shown) - 1, place + 1)]),
         )
         if item.source == PROMPTS and button(
             "measure.in_compare", icon="view_column", key="measure_in_compare", why=True

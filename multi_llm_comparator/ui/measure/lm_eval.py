@@ -21,7 +21,6 @@ from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, perform, show_notices
-from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.html_pieces import problem, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.measure.state import RUN, SETUP, Setup
@@ -48,12 +47,12 @@ def draw_lm_eval(setup: Setup) -> None:
             max_chars=2000,
             **SETUP.bind("lm_eval"),
         )
-        button(
-            "measure.lm_eval_start",
-            _start,
-            icon="play_arrow",
+        st.button(
+            t("measure.lm_eval_start"),
+            icon=":material/play_arrow:",
             key="measure_lm_eval_start",
             disabled=not (_names(setup) and _models(setup)),
+            on_click=_start,
         )
 
 

@@ -12,7 +12,6 @@ from multi_llm_comparator.evaluation.measuring.outlook import items_asked, outlo
 from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SEED, MAX_SUBJECTS
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.tasks.catalogue import LOADERS
-from multi_llm_comparator.ui.kit.buttons import main_button
 from multi_llm_comparator.ui.kit.choices import listed
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
@@ -50,11 +49,12 @@ def draw_setup() -> None:
             _draw_judge(setup, prompts)
     _draw_outlook(setup, prompts)
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        main_button(
-            "measure.start",
-            start,
-            icon="play_arrow",
+        st.button(
+            t("measure.start"),
+            icon=":material/play_arrow:",
+            type="primary",
             key="measure_start",
+            on_click=start,
             disabled=not setup.models or (prompts is None and not tasks_of(setup)),
             shortcut="Alt+Enter",
         )

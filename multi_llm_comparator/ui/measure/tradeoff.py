@@ -13,9 +13,9 @@ from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapsho
 from multi_llm_comparator.evaluation.measuring.tradeoff import TradeoffPoint, radii, tradeoff_points
 from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure, label, layout
 from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.measure.opening import open_items
@@ -46,16 +46,14 @@ def draw_openers(snapshot: EvaluationSnapshot, results: Results) -> None:
                 continue
             name = cut_line(snapshot.spec.subject(found.subject).name, LABEL_CHARS)
             wrong = sum(one.wrong for one in results.subjects if one.subject == found.subject)
-            quiet_button(
-                "measure.open_wrong",
-                open_items,
-                snapshot.id,
-                found.subject,
-                "all_wrong",
-                icon="close",
+            st.button(
+                t("measure.open_wrong", model=plain(name), n=say.count(wrong)),
+                icon=":material/close:",
+                type="tertiary",
                 key=f"measure_open_wrong_{found.subject}",
-                values={"model": name, "n": say.count(wrong)},
                 disabled=not wrong,
+                on_click=open_items,
+                args=(snapshot.id, found.subject, "all_wrong"),
             )
 
 
