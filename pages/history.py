@@ -10,6 +10,7 @@ from multi_llm_comparator.ui.history.filters import draw_filters, draw_search, t
 from multi_llm_comparator.ui.history.picked import leave_pair, pair_in_address
 from multi_llm_comparator.ui.history.run_files import draw_import
 from multi_llm_comparator.ui.history.run_list import draw_runs
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.navigation import go_to
 
@@ -24,7 +25,7 @@ take_filters_from_address()
 with st.container(horizontal=True, vertical_alignment="center", key="history_heading"):
     st.title(t("nav.history" if pair is None else "history.beside_title"), anchor=False, width="stretch")
     if pair is not None:
-        st.button(t("history.beside_end"), icon=":material/arrow_back:", key="history_beside_end", on_click=leave_pair)
+        button("history.beside_end", leave_pair, icon="arrow_back", key="history_beside_end")
     else:
         draw_search()
         with st.popover(

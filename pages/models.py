@@ -6,6 +6,7 @@ import streamlit as st
 
 from multi_llm_comparator.ui.compare.preparing import draw_preparation
 from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.models.convert import draw_conversions, draw_convert_dialog
@@ -37,7 +38,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="models_head
         label_visibility="collapsed",
         width=170,
     )
-    st.button(t("models.rescan"), icon=":material/refresh:", key="models_rescan", on_click=scan_again)
+    button("models.rescan", scan_again, icon="refresh", key="models_rescan")
     with st.popover(t("download.title"), icon=":material/download:", key="models_download", on_change="rerun") as box:
         if box.open:
             draw_search()

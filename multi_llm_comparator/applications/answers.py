@@ -14,34 +14,15 @@ MAX_REPLY_CHARS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(Reply):
     """One question of a run with its answer. ``digest`` tells whether the same is asked again."""
 
     digest: str
-    text: str = ""
-    error: str = ""
-    error_type: str = ""
-    is_cut: bool = False
-    is_free: bool = False
     tokens: int = 0
     prompt_tokens: int = 0
     cost_usd: float | None = None
     answered_by: str = ""
     seconds: float = 0.0
-
-    @property
-    def is_done(self) -> bool:
-        return not self.error_type
-
-    @property
-    def reply(self) -> Reply:
-        return Reply(
-            text=self.text,
-            error=self.error,
-            error_type=self.error_type,
-            is_cut=self.is_cut,
-            is_free=self.is_free,
-        )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -11,7 +11,6 @@ from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.results import RESULTS, Result
 from multi_llm_comparator.applications.spec import ServiceSpec
-from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
@@ -52,7 +51,7 @@ def item_record(run: ServiceRun, key: str) -> ItemRecord:
     if key == RESULT and run.result is not None:
         return _item(run, key, 1, run.result.text, {"result": run.result.model_dump(mode="json")})
     answer = run.answers[key]
-    status = "done" if answer.is_done else "failed"
+    status = "done" if answer.is_answer else "failed"
     position = 2 + list(run.answers).index(key)
     record = {name: value for name, value in answer.to_dict().items() if name != "text"}
     return _item(run, key, position, answer.text, {"answer": record}, status)
@@ -61,9 +60,7 @@ def item_record(run: ServiceRun, key: str) -> ItemRecord:
 def _item(
     run: ServiceRun, key: str, position: int, text: str, record: dict[str, object], status: str = "done"
 ) -> ItemRecord:
-    return ItemRecord(
-        run_id=run.id, key=key, position=position, status=status, text=text, record=record, updated_at=now()
-    )
+    return ItemRecord(run_id=run.id, key=key, position=position, status=status, text=text, record=record)
 
 
 def read_run(record: RunRecord) -> ServiceDocument:

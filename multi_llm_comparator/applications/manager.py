@@ -140,7 +140,7 @@ async def worked(registry: ServiceRegistry, spec: ServiceSpec, data: bytes) -> S
         if run.is_at_work:
             await registry.runs.stop(run.id)
     result, answers = run.result, run.answers.values()
-    kinds = [one.error_type for one in answers if not one.is_done]
+    kinds = [one.error_type for one in answers if not one.is_answer]
     error_type = kind_of_all(kinds) if kinds else run.error_type
     return ServiceResponse(
         success=result is not None,

@@ -101,7 +101,7 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
             worked_s=self.worked_s,
             tokens=sum(one.tokens + one.prompt_tokens for one in self.answers.values()),
             cost_usd=math.fsum(costs) if costs else None,
-            answered_by=tuple(dict.fromkeys(one.answered_by for one in self.answers.values() if one.is_done)),
+            answered_by=tuple(dict.fromkeys(one.answered_by for one in self.answers.values() if one.is_answer)),
         )
 
     def _left_s(self) -> float | None:
@@ -118,7 +118,7 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
         """Ask what has no answer yet, also what failed."""
         if self.state == "done":
             return
-        self.answers = {key: one for key, one in self.answers.items() if one.is_done}
+        self.answers = {key: one for key, one in self.answers.items() if one.is_answer}
         self.error, self.ended_at, self.result = None, None, None
         self._enter("queued")
         self.begin()
@@ -194,10 +194,10 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
         digest = digest_of(question, self.spec.target)
         known = self.answers.get(key)
         self._used.add(key)
-        if known is None or known.digest != digest or not known.is_done:
+        if known is None or known.digest != digest or not known.is_answer:
             async with self._places:
                 known = await self._asked(key, question, digest)
-        return known.reply
+        return known
 
     async def _asked(self, key: str, question: Question, digest: str) -> Answered:
         config = ModelConfig(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from rich.console import RenderableType
 from rich.table import Table
 
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.display import follow
+from multi_llm_comparator.cli.measure_app import Wanted
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.planning import Manner, config_of, unasked, working
 from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATION
@@ -38,7 +39,6 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     EvaluationSpec,
     JudgeMode,
     JudgeSpec,
-    Subject,
     TaskChoice,
     checked_spec,
     crossed,
@@ -58,34 +58,6 @@ from multi_llm_comparator.wiring import Services
 WIDTH = 400
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The options of ``evaluate``."""
-
-    models: tuple[str, ...]
-    prompts: str | None
-    tasks: str
-    data: str | None
-    subjects: str
-    options: Mapping[str, Any]
-    configs: Sequence[ModelConfig]
-    repeats: int
-    seed: int
-    judge: str | None
-    judge_mode: str
-    rubric: str
-    reference: str | None
-    ray: str | None
-    actors: int | None
-    title: str
-    resumed: str | None
-    rescored: str | None
-    to: Path | None
-    config_path: Path
-    as_json: bool
-    alone: bool
-
-
 async def run_evaluate(wanted: Wanted) -> bool:
     """Ask everything that is wanted, or what a run lacks, and report; whether it is done.
 
@@ -93,31 +65,16 @@ async def run_evaluate(wanted: Wanted) -> bool:
         ConfigurationError: what was asked for cannot be evaluated; nothing was asked.
     """
     check_output(wanted.to)
-    path = wanted.config_path
+    path = wanted.config
     read = load_config(path) if path.exists() or path != DEFAULT_CONFIG else None
-    if wanted.resumed is not None:
-        return await _resume(wanted.resumed, read, wanted.to, as_json=wanted.as_json)
-    if wanted.rescored is not None:
-        return await _rescore(wanted.rescored, wanted.prompts, wanted.to, as_json=wanted.as_json)
-    subjects = tuple(name.strip() for name in wanted.subjects.split(",") if name.strip())
+    if wanted.resume_run is not None:
+        return await _resume(wanted.resume_run, read, wanted.to, as_json=wanted.as_json)
+    if wanted.rescore_run is not None:
+        return await _rescore(wanted.rescore_run, wanted.prompts, wanted.to, as_json=wanted.as_json)
     models = scanned_models()
-    reach, targets = reached([*wanted.models, *([wanted.judge] if wanted.judge else [])], read, models)
-    judge = None
-    if wanted.judge:
-        target = targets.pop()
-        (label,) = labels_of([target], [wanted.judge], models)
-        judge = judge_of(target, label, wanted.judge_mode, wanted.rubric)
-    spec = spec_of(
-        crossed(targets, labels_of(targets, list(wanted.models), models), wanted.configs),
-        prompts_named(wanted.prompts) if wanted.prompts else None,
-        task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options), subjects),
-        judge,
-        title=wanted.title,
-        repeats=wanted.repeats,
-        seed=wanted.seed,
-        reference=id_named(wanted.reference, list(wanted.models), len(wanted.configs)),
-        cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
-    )
+    asked = [*(wanted.model or []), *([wanted.judge] if wanted.judge else [])]
+    reach, targets = reached(asked, read, models)
+    spec = _spec(wanted, targets, models)
     # Choices, and distances from a reference, are scored by a model of this process, so that is asked for texts too; a
     # cluster has models of its own.
     rows = spec.prompts.rows if spec.prompts else ()
@@ -125,6 +82,34 @@ async def run_evaluate(wanted: Wanted) -> bool:
     is_alone = wanted.alone or has_choices or bool(spec.reference or spec.cluster)
     async with working(models, reach, Manner(wanted.as_json, is_alone)) as services:
         return await evaluate(services, spec, wanted.to, as_json=wanted.as_json)
+
+
+def _spec(wanted: Wanted, targets: list[str], models: ModelManager) -> EvaluationSpec:
+    """What is asked of ``targets``, of which the last one judges where a judge is wanted.
+
+    Raises:
+        ConfigurationError: it cannot be evaluated.
+    """
+    names, judge = wanted.model or [], None
+    if wanted.judge:
+        target = targets.pop()
+        (label,) = labels_of([target], [wanted.judge], models)
+        judge = judge_of(target, label, wanted.judge_mode, wanted.rubric)
+    temperatures = dict.fromkeys(wanted.temperature or [0.0])
+    configs = [ModelConfig(temperature=one, max_tokens=wanted.max_tokens) for one in temperatures]
+    subjects = tuple(name.strip() for name in wanted.subjects.split(",") if name.strip())
+    options = TaskOptions(shots=wanted.shots, limit=wanted.limit, chat=wanted.chat, seed=wanted.shots_seed)
+    return checked_spec(
+        title=wanted.title,
+        subjects=crossed(targets, labels_of(targets, names, models), configs),
+        prompts=prompts_named(wanted.prompts) if wanted.prompts else None,
+        tasks=task_choices(wanted.tasks, wanted.data, options, subjects),
+        repeats=wanted.repeats,
+        seed=wanted.seed,
+        judge=judge,
+        reference=id_named(wanted.reference, names, len(configs)),
+        cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
+    )
 
 
 async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None, *, as_json: bool) -> bool:
@@ -194,32 +179,6 @@ def prompts_named(name: str) -> PromptSet:
     if (found := PromptSets().find(name)) is not None:
         return found
     raise ConfigurationError(f"{name!r} is neither a file nor a prompt set that is kept here; see promptset list")
-
-
-def spec_of(
-    subjects: Sequence[Subject],
-    prompts: PromptSet | None,
-    tasks: list[TaskChoice],
-    judge: JudgeSpec | None,
-    *,
-    title: str,
-    repeats: int,
-    seed: int = 1,
-    reference: str | None = None,
-    cluster: Cluster | None = None,
-) -> EvaluationSpec:
-    """Raises ConfigurationError: what was asked for cannot be evaluated."""
-    return checked_spec(
-        title=title,
-        subjects=subjects,
-        prompts=prompts,
-        tasks=tasks,
-        repeats=repeats,
-        seed=seed,
-        judge=judge,
-        reference=reference,
-        cluster=cluster,
-    )
 
 
 def id_named(reference: str | None, names: list[str], each: int = 1) -> str | None:

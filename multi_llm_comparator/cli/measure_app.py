@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from multi_llm_comparator.cli.exits import run
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption
+from multi_llm_comparator.core.command_options import taking
 
 SetName = Annotated[str, typer.Argument(help="Its id or name.")]
 
@@ -19,78 +21,59 @@ promptset = typer.Typer(
 )
 
 
-@measuring.command()
-def evaluate_command(
-    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None,
-    prompts: Annotated[
-        str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
-    ] = None,
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options of ``evaluate``."""
+
+    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None
+    prompts: Annotated[str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")] = (
+        None
+    )
     tasks: Annotated[
         str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh, or a file of questions: several with commas.")
-    ] = "",
-    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
+    ] = ""
+    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None
     subjects: Annotated[
         str, typer.Option(help="Only these subjects, with commas; of one task alone as mmlu/anatomy.")
-    ] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
-    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
-    shots_seed: Annotated[int, typer.Option(min=0, help="Of worked examples that are drawn, as GSM8K's are.")] = 1234,
-    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
-    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
+    ] = ""
+    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None
+    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None
+    shots_seed: Annotated[int, typer.Option(min=0, help="Of worked examples that are drawn, as GSM8K's are.")] = 1234
+    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False
+    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1
     temperature: Annotated[
         list[float] | None, typer.Option(min=0, max=2, help="Several times: each model at each; 0 if absent.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the first answer to each prompt.")] = 1,
-    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
-    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
-    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference; pairwise if absent.")] = "",
-    rubric: Annotated[str, typer.Option(help="What makes an answer good, for a judge that goes by a rubric.")] = "",
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the first answer to each prompt.")] = 1
+    max_tokens: Annotated[int, typer.Option(min=1)] = 256
+    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None
+    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference; pairwise if absent.")] = ""
+    rubric: Annotated[str, typer.Option(help="What makes an answer good, for a judge that goes by a rubric.")] = ""
     reference: Annotated[
         str | None, typer.Option(help="One of the models: how far are the others' predictions from its, on the set?")
-    ] = None,
+    ] = None
     ray: Annotated[
         str | None, typer.Option(help="A Ray cluster that the models answer on: HOST:6379 or ray://HOST:10001.")
-    ] = None,
-    actors: Annotated[int | None, typer.Option(min=1, max=64, help="With --ray; one a machine if absent.")] = None,
-    title: Annotated[str, typer.Option(help="What the run is called.")] = "",
-    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
+    ] = None
+    actors: Annotated[int | None, typer.Option(min=1, max=64, help="With --ray; one a machine if absent.")] = None
+    title: Annotated[str, typer.Option(help="What the run is called.")] = ""
+    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None
     rescore_run: Annotated[
         str | None,
         typer.Option("--rescore", help="Score this run's answers anew instead, by what --set expects now; ask nobody."),
-    ] = None,
-    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JsonOption = False,
-    alone: AloneOption = False,
-) -> None:
+    ] = None
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None
+    config: ConfigOption = DEFAULT_CONFIG
+    as_json: JsonOption = False
+    alone: AloneOption = False
+
+
+@measuring.command()
+@taking(Wanted)
+def evaluate_command(wanted: Wanted) -> None:
     """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
     from multi_llm_comparator.cli import measure
-    from multi_llm_comparator.core.config import ModelConfig
 
-    wanted = measure.Wanted(
-        models=tuple(model or ()),
-        prompts=prompts,
-        tasks=tasks,
-        data=data,
-        subjects=subjects,
-        options={"shots": shots, "limit": limit, "chat": chat, "seed": shots_seed},
-        configs=[ModelConfig(temperature=one, max_tokens=max_tokens) for one in dict.fromkeys(temperature or [0.0])],
-        repeats=repeats,
-        seed=seed,
-        judge=judge,
-        judge_mode=judge_mode,
-        rubric=rubric,
-        reference=reference,
-        ray=ray,
-        actors=actors,
-        title=title,
-        resumed=resume_run,
-        rescored=rescore_run,
-        to=to,
-        config_path=config,
-        as_json=as_json,
-        alone=alone,
-    )
     run(measure.run_evaluate(wanted))
 
 

@@ -219,7 +219,6 @@ def answer_item(run_id: str, answer: AnswerSnapshot) -> ItemRecord:
         status=answer.progress.state,
         text=answer.text,
         record={"id": answer.answer_id, **answer_document(answer)},
-        updated_at=now(),
     )
 
 
@@ -247,7 +246,6 @@ def image_item(run_id: str, image: StoredImage) -> ItemRecord:
         status="done",
         text=image.name,
         record=asdict(image),
-        updated_at=now(),
     )
 
 

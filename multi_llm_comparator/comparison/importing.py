@@ -116,7 +116,6 @@ def _answer(exported: ExportedAnswer, run_id: str) -> ItemRecord:
         status=exported.state,
         text=exported.text,
         record=_harmless(exported.record),
-        updated_at=now(),
     )
 
 

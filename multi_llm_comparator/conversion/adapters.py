@@ -30,26 +30,13 @@ from multi_llm_comparator.inferencers.adapter_config import (
     tensor_names,
     weights_file,
 )
+from multi_llm_comparator.inferencers.checkpoint_files import KEPT_FILES
 from multi_llm_comparator.inferencers.gguf_adapter_file import GgufBase, write_gguf_adapter
 from multi_llm_comparator.inferencers.stored_tensors import FLOATS, Array, StoredTensor, stored_tensors
 from multi_llm_comparator.services.scan.adapters import gguf_base
 from multi_llm_comparator.services.scan.reading import open_regular
 
 LINEAGE_FILE = "tuning.json"
-# Kept byte for byte: what another program would write anew is not always what it read.
-COMPANIONS = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-    "LICENSE*",
-)
 
 
 def merge_adapter(
@@ -181,7 +168,7 @@ class _Merging:
         config = {**self._files.config, "dtype": dtype}
         config.pop("torch_dtype", None)
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        for pattern in COMPANIONS:
+        for pattern in KEPT_FILES:
             for file in filter(Path.is_file, self._files.folder.glob(pattern)):
                 shutil.copyfile(file, folder / file.name)
         if (self._adapter / LINEAGE_FILE).is_file():

@@ -10,7 +10,6 @@ from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.snapshot import Phase
 from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
-from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
@@ -57,7 +56,6 @@ def call_item(run_id: str, call: Call, position: int) -> ItemRecord:
         status=call.progress.state if call.progress.is_over else "running",
         text=call.text,
         record=record,
-        updated_at=now(),
     )
 
 

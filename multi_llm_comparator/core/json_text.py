@@ -1,10 +1,11 @@
-"""Plain data as JSON text that every reader takes."""
+"""Plain data: as JSON text that every reader takes, and value by value."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 
 def json_text(data: object) -> str:
@@ -18,3 +19,11 @@ def _finite(data: object) -> object:
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def flattened(data: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        found |= flattened(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return found

@@ -15,6 +15,7 @@ from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunAtWorkError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.json_text import flattened
 
 SETUP_FILE = "setup.json"
 WORKER_FILE = "worker.json"
@@ -70,7 +71,7 @@ def read_setup(folder: Path) -> dict[str, Any]:
 def _check_setup(path: Path, setup: dict[str, Any], may_change: Collection[str]) -> None:
     if path.exists():
         # The given one through JSON and back, as the stored one went.
-        before, given = _flat(read_setup(path.parent)), _flat(json.loads(json.dumps(setup)))
+        before, given = flattened(read_setup(path.parent)), flattened(json.loads(json.dumps(setup)))
         names = {*before, *given}.difference(may_change)
         changed = sorted(name for name in names if before.get(name) != given.get(name))
         if changed:
@@ -92,11 +93,3 @@ def _check_free(folder: Path) -> None:
         other = WorkingProcess(**load_json(folder / WORKER_FILE, MAX_FILE_BYTES))
         if other.is_other:
             raise RunAtWorkError(f"process {other.pid} is at work on {str(folder)!r}; stop it there first")
-
-
-def _flat(data: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    found: dict[str, Any] = {}
-    for name, value in data.items():
-        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
-    return found

@@ -14,6 +14,7 @@ from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.core.pictures import NOT_SEEING
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.checkpoint_files import TOKENIZER_FILES
 from multi_llm_comparator.inferencers.pytorch_environment import quieten
 from multi_llm_comparator.inferencers.pytorch_errors import as_load_error, detail, tokenizer_named
 from multi_llm_comparator.inferencers.pytorch_vision import Sight
@@ -28,16 +29,6 @@ from multi_llm_comparator.inferencers.transformers_seam import (
 )
 
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-    "*.tiktoken",
-)
 NO_GRAMMAR = "It cannot be held to a constraint: its tokenizer is of an older kind; save it again as tokenizer.json."
 SAFE = "float32, one thread, plain attention: these are its safe settings"
 FLOAT32 = (

@@ -145,7 +145,6 @@ def sample_item(run_id: str, sample: Sample) -> ItemRecord:
         text=sample.answer,
         score=sample.score,
         record=sample.model_dump(mode="json", exclude={"answer"}),
-        updated_at=now(),
     )
 
 

@@ -53,6 +53,15 @@ class Report:
         self._progress_at = -math.inf
         self._unheard: set[str] = set()
 
+    def told_to(self, sink: Sink) -> Report:
+        """A report of the same job, whose events ``sink`` takes too."""
+
+        def both(event: JobEvent) -> None:
+            self._sink(event)
+            sink(event)
+
+        return Report(both, self._is_stopped)
+
     @property
     def is_stopped(self) -> bool:
         """Whether somebody wants the job to end: write a checkpoint, then return. Ask between two steps."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from multi_llm_comparator.core.at_work import WorkingProcess
-from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.options import KIND, Phase, PlanOptions
@@ -88,7 +87,6 @@ def step_item(run_id: str, step: StepRun, position: int = 0) -> ItemRecord:
         status=step.state,
         text=step.answer or "",
         record=document,
-        updated_at=now(),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 
 from starlette.requests import Request
 
@@ -21,6 +21,7 @@ from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.plan_models import is_run as answers_by_run
 from multi_llm_comparator.server.callers import caller_of
+from multi_llm_comparator.server.leaving import ClientLeftError
 from multi_llm_comparator.server.serving import Served
 
 ANSWERED, CLIENT_LEFT, FAULT = 200, 499, 500
@@ -32,6 +33,13 @@ def refuse_models(caller: Caller, names: Sequence[str]) -> None:
         if name and not caller.limits.may_ask(name):
             said = f"the key {caller.name!r} may not ask {name!r}; GET /v1/models lists what it may"
             raise ApiError(said, 403, code="model_not_allowed", param="model")
+
+
+def status_of(error: BaseException) -> int:
+    """As the usage has it."""
+    if isinstance(error, ApiError):
+        return error.status
+    return CLIENT_LEFT if isinstance(error, ClientLeftError) else FAULT
 
 
 @contextlib.asynccontextmanager
@@ -97,7 +105,7 @@ class Meter:
             raise error from exc
         except BaseException as exc:
             # Whatever it is, what was taken by then is given back.
-            self.end((), exc.status if isinstance(exc, ApiError) else FAULT)
+            self.end((), status_of(exc))
             raise
 
     async def _take(self, requests: Sequence[GenerationRequest]) -> None:
@@ -105,6 +113,27 @@ class Meter:
         if wait_s is not None:
             said, after_s = self._account.refusal(wait_s), math.ceil(wait_s)
             raise ApiError(said, 429, code="rate_limit_exceeded", retry_after_s=after_s)
+
+    @contextlib.contextmanager
+    def counting(self, answers: Sequence[ServedAnswer]) -> Generator[None, None, None]:
+        """What makes ``answers``, which are sent whole: the request ends with this, in the status that it comes to.
+
+        Raises:
+            ApiError: in place of an error of ours.
+        """
+        status = FAULT
+        try:
+            yield
+            status = ANSWERED
+        except MultiLLMError as exc:
+            error = api_error(type(exc).__name__, str(exc))
+            status = error.status
+            raise error from exc
+        except (ApiError, ClientLeftError) as exc:
+            status = status_of(exc)
+            raise
+        finally:
+            self.end(answers, status)
 
     def end(self, answers: Sequence[ServedAnswer], status: int) -> None:
         """Free what was held and note what was used; harmless a second time."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.clock import now
 
 RunState = Literal["queued", "running", "done", "failed", "stopped", "interrupted"]
 # Somebody has to be at work on such a run; it is interrupted when nobody is.
@@ -76,7 +77,7 @@ class ItemRecord:
     text: str
     score: float | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
-    updated_at: float
+    updated_at: float = field(default_factory=now)
     tags: tuple[str, ...] = ()
     note: str = ""
 

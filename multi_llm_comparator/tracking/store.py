@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Column, Connection, delete, func, select
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import RunConflictError, RunNotFoundError
@@ -194,11 +194,7 @@ class Store:
         Raises:
             RunNotFoundError: no run has this id.
         """
-        query = select(RUNS.c.updated_at).where(RUNS.c.id == storable(run_id))
-        with translated(self._url), self._engine.connect() as connection:
-            if (found := connection.execute(query).scalar()) is None:
-                raise not_stored(run_id)
-            return float(found)
+        return float(self._value_of(run_id, RUNS.c.updated_at))
 
     def caller_of(self, run_id: str) -> str:
         """The id of the caller that a run was made for.
@@ -206,11 +202,14 @@ class Store:
         Raises:
             RunNotFoundError: no run has this id.
         """
-        query = select(RUNS.c.caller).where(RUNS.c.id == storable(run_id))
+        return str(self._value_of(run_id, RUNS.c.caller))
+
+    def _value_of(self, run_id: str, column: Column[Any]) -> Any:
+        query = select(column).where(RUNS.c.id == storable(run_id))
         with translated(self._url), self._engine.connect() as connection:
             if (found := connection.execute(query).scalar()) is None:
                 raise not_stored(run_id)
-            return str(found)
+            return found
 
     def load_points(self, run_id: str, series: str | None = None, *, from_step: int = 0) -> list[Point]:
         """Read the points of a run's curves, or of one of them, by series and step; at most MAX_POINTS."""

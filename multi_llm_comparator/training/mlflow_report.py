@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.json_text import flattened
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.jobs.events import Level, SampleKind
+from multi_llm_comparator.jobs.events import Artefact, JobEvent, PointMade, Result, Sample
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.tracking.mlflow_log import MlflowLog, local_uri
 from multi_llm_comparator.training.tuning_options import TuningOptions
@@ -17,6 +18,7 @@ EXPERIMENT = "tuning"
 LOCAL = "local"
 RUN_FILE = "mlflow_run.txt"
 MAX_SAMPLES = 2_000
+_HASHES = ("model_hash", "data_hash")
 
 
 @contextmanager
@@ -36,12 +38,12 @@ def told_to_mlflow(options: TuningOptions, work: Path, report: Report) -> Iterat
     if log.run_id and not run_id:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(log.run_id, encoding="utf-8")
-    told = _Told(report, log)
+    told = _Told(log)
     if run_id is None:
         # The address may have a password in it.
-        log.params({name: value for name, value in _flat(options.to_dict()).items() if name != "mlflow_uri"})
+        log.params({name: value for name, value in flattened(options.to_dict()).items() if name != "mlflow_uri"})
     try:
-        yield told
+        yield report.told_to(told)
     except BaseException:
         log.end("FAILED")
         raise
@@ -53,62 +55,23 @@ def told_to_mlflow(options: TuningOptions, work: Path, report: Report) -> Iterat
     kept.unlink(missing_ok=True)
 
 
-class _Told(Report):
-    """Hands everything on, and curves, samples, hashes and artefacts to MLflow besides."""
+class _Told:
+    """Takes the events of a tuning: MLflow is told of curves, hashes and the adapter, samples are kept for the end."""
 
-    def __init__(self, inner: Report, log: MlflowLog) -> None:
-        super().__init__(lambda event: None)
-        self._inner, self._log = inner, log
+    def __init__(self, log: MlflowLog) -> None:
+        self._log = log
         self.samples: list[dict[str, Any]] = []
 
-    @property
-    def is_stopped(self) -> bool:
-        return self._inner.is_stopped
-
-    def phase(self, name: str) -> None:
-        self._inner.phase(name)
-
-    def progress(self, done: int, total: int, unit: str = "steps", left_s: float | None = None) -> None:
-        self._inner.progress(done, total, unit, left_s)
-
-    def point(self, series: str, step: int, value: float) -> None:
-        self._inner.point(series, step, value)
-        self._log.point(series, step, value)
-
-    def sample(
-        self,
-        step: int,
-        kind: SampleKind,
-        prompt: str,
-        answer: str,
-        *,
-        reference: str | None = None,
-        score: float | None = None,
-    ) -> None:
-        self._inner.sample(step, kind, prompt, answer, reference=reference, score=score)
-        if len(self.samples) < MAX_SAMPLES:
-            told = {"step": step, "kind": kind, "prompt": prompt, "answer": answer}
-            self.samples.append({**told, "reference": reference, "score": score})
-
-    def note(self, level: Level, text: str) -> None:
-        self._inner.note(level, text)
-
-    def artefact(self, kind: str, path: Path | str, **about: Any) -> None:
-        self._inner.artefact(kind, path, **about)
-        if kind == "adapter":
-            self._log.files(Path(path), "adapter")
-
-    def result(self, values: dict[str, Any]) -> None:
-        self._inner.result(values)
-        names: tuple[str, ...] = ("model_hash", "data_hash")
-        hashes = {name: str(values[name]) for name in names if name in values}
-        if hashes:
-            self._log.tags(hashes)
-            self._log.data("data.json", values["data"])
-
-
-def _flat(data: dict[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in data.items():
-        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
-    return found
+    def __call__(self, event: JobEvent) -> None:
+        match event:
+            case PointMade():
+                self._log.point(event.series, event.step, event.value)
+            case Sample() if len(self.samples) < MAX_SAMPLES:
+                self.samples.append(event.model_dump(mode="json", exclude={"at", "event"}))
+            case Artefact(kind="adapter"):
+                self._log.files(Path(event.path), "adapter")
+            case Result():
+                hashes = {name: str(event.values[name]) for name in _HASHES if name in event.values}
+                if hashes:
+                    self._log.tags(hashes)
+                    self._log.data("data.json", event.values["data"])

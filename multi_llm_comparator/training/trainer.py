@@ -10,13 +10,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from multi_llm_comparator.core.command_end import INTERRUPTED, exit_code
+from multi_llm_comparator.core.command_options import taking
 from multi_llm_comparator.core.exceptions import InvalidParameterError, MultiLLMError, TrainingError
 from multi_llm_comparator.core.plain_text import PlainConsole
 from multi_llm_comparator.jobs.report import Report
@@ -30,6 +32,7 @@ from multi_llm_comparator.training.tuning_spec import AskedJob, Elsewhere
 AS_JOB = "--as_job"
 # What knows the queue of jobs.
 COMMANDS = "multi_llm_comparator.cli"
+_NOT_OF_THE_TUNING = ("as_job", "ray", "ray_gpus", "as_json")
 
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -43,57 +46,58 @@ def _option(name: str, help_text: str) -> Any:
     return typer.Option(f"--{name}", help=help_text)
 
 
-def train(
-    model_path: Annotated[Path, _option("model_path", "Folder of the PyTorch model to tune.")],
-    data_path: Annotated[Path, _option("data_path", "File or folder of chats to learn from.")],
-    output_dir: Annotated[Path, _option("output_dir", "Folder for the tuned model; must not exist.")],
-    method: Annotated[str, _option("method", "lora, qlora or dpo.")] = _usual("method"),
-    epochs: Annotated[float, _option("epochs", "How often each answer is seen.")] = _usual("epochs"),
-    learning_rate: Annotated[float, _option("learning_rate", "At its highest.")] = _usual("learning_rate"),
-    schedule: Annotated[str, _option("schedule", "cosine, linear or constant.")] = _usual("schedule"),
-    warmup_share: Annotated[float, _option("warmup_share", "Steps over which the rate rises.")] = _usual(
-        "warmup_share"
-    ),
-    rank: Annotated[int, _option("rank", "Of the LoRA adapters.")] = _usual("rank"),
-    alpha: Annotated[float | None, _option("alpha", "Their scale times the rank; twice the rank if not given.")] = None,
-    dropout: Annotated[float, _option("dropout", "Share of their input that is left out.")] = _usual("dropout"),
-    target: Annotated[
-        list[str] | None, _option("target", "A layer that gets one; again for more. All if none.")
-    ] = None,
-    batch_size: Annotated[int, _option("batch_size", "Answers in a micro-batch.")] = _usual("batch_size"),
-    accumulation: Annotated[int, _option("accumulation", "Micro-batches in a step.")] = _usual("accumulation"),
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """The options of the command."""
+
+    model_path: Annotated[Path, _option("model_path", "Folder of the PyTorch model to tune.")]
+    data_path: Annotated[Path, _option("data_path", "File or folder of chats to learn from.")]
+    output_dir: Annotated[Path, _option("output_dir", "Folder for the tuned model; must not exist.")]
+    method: Annotated[str, _option("method", "lora, qlora or dpo.")] = _usual("method")
+    epochs: Annotated[float, _option("epochs", "How often each answer is seen.")] = _usual("epochs")
+    learning_rate: Annotated[float, _option("learning_rate", "At its highest.")] = _usual("learning_rate")
+    schedule: Annotated[str, _option("schedule", "cosine, linear or constant.")] = _usual("schedule")
+    warmup_share: Annotated[float, _option("warmup_share", "Steps over which the rate rises.")] = _usual("warmup_share")
+    rank: Annotated[int, _option("rank", "Of the LoRA adapters.")] = _usual("rank")
+    alpha: Annotated[float | None, _option("alpha", "Their scale times the rank; twice the rank if not given.")] = None
+    dropout: Annotated[float, _option("dropout", "Share of their input that is left out.")] = _usual("dropout")
+    target: Annotated[list[str] | None, _option("target", "A layer that gets one; again for more. All if none.")] = None
+    batch_size: Annotated[int, _option("batch_size", "Answers in a micro-batch.")] = _usual("batch_size")
+    accumulation: Annotated[int, _option("accumulation", "Micro-batches in a step.")] = _usual("accumulation")
     max_tokens: Annotated[
         int, _option("max_tokens", "Longer chats are left out; no more than the model's context.")
-    ] = _usual("max_tokens"),
-    pack_tokens: Annotated[int, _option("pack_tokens", "Computed in one pass.")] = _usual("pack_tokens"),
-    packing: Annotated[bool, typer.Option("--packing/--no_packing", help="Several answers in a pass.")] = True,
-    precision: Annotated[str, _option("precision", "auto, float32 or bfloat16.")] = _usual("precision"),
-    checkpointing: Annotated[str, _option("checkpointing", "auto, true or false: less memory, slower.")] = "auto",
-    validation_share: Annotated[float, _option("validation_share", "Of the rows, kept aside to measure on.")] = 0.0,
-    validation_path: Annotated[Path | None, _option("validation_path", "Chats to measure on.")] = None,
-    evaluate_every: Annotated[str, _option("evaluate_every", "Steps, or auto.")] = "auto",
+    ] = _usual("max_tokens")
+    pack_tokens: Annotated[int, _option("pack_tokens", "Computed in one pass.")] = _usual("pack_tokens")
+    packing: Annotated[bool, typer.Option("--packing/--no_packing", help="Several answers in a pass.")] = True
+    precision: Annotated[str, _option("precision", "auto, float32 or bfloat16.")] = _usual("precision")
+    checkpointing: Annotated[str, _option("checkpointing", "auto, true or false: less memory, slower.")] = "auto"
+    validation_share: Annotated[float, _option("validation_share", "Of the rows, kept aside to measure on.")] = 0.0
+    validation_path: Annotated[Path | None, _option("validation_path", "Chats to measure on.")] = None
+    evaluate_every: Annotated[str, _option("evaluate_every", "Steps, or auto.")] = "auto"
     early_stopping_patience: Annotated[
         int | None, _option("early_stopping_patience", "Evaluations without progress before it ends.")
-    ] = None,
-    prompt: Annotated[list[str] | None, _option("prompt", "Answered at each evaluation; again for more.")] = None,
-    clean: Annotated[bool, typer.Option("--clean/--no_clean", help="Leave out duplicates and damaged text.")] = False,
-    seed: Annotated[int, _option("seed", "Of the adapters and the order of answers.")] = _usual("seed"),
-    mlflow_uri: Annotated[str | None, _option("mlflow_uri", "Where MLflow is told of it.")] = None,
-    as_job: Annotated[bool, typer.Option(AS_JOB, help="Put it into the workbench's queue of jobs.")] = False,
-    ray: Annotated[str | None, _option("ray", "With --as_job: a Ray cluster, http://HOST:8265.")] = None,
-    ray_gpus: Annotated[int, typer.Option("--ray_gpus", min=0, max=1, help="GPUs that Ray is asked for.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
-) -> AskedJob | None:
+    ] = None
+    prompt: Annotated[list[str] | None, _option("prompt", "Answered at each evaluation; again for more.")] = None
+    clean: Annotated[bool, typer.Option("--clean/--no_clean", help="Leave out duplicates and damaged text.")] = False
+    seed: Annotated[int, _option("seed", "Of the adapters and the order of answers.")] = _usual("seed")
+    mlflow_uri: Annotated[str | None, _option("mlflow_uri", "Where MLflow is told of it.")] = None
+    as_job: Annotated[bool, typer.Option(AS_JOB, help="Put it into the workbench's queue of jobs.")] = False
+    ray: Annotated[str | None, _option("ray", "With --as_job: a Ray cluster, http://HOST:8265.")] = None
+    ray_gpus: Annotated[int, typer.Option("--ray_gpus", min=0, max=1, help="GPUs that Ray is asked for.")] = 0
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False
+
+
+@app.command()
+@taking(Given)
+def train(given: Given) -> AskedJob | None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
-    given = dict(locals())
-    del given["as_job"], given["ray"], given["ray_gpus"], given["as_json"]
-    options = _options(given)
-    if ray and not as_job:
-        raise InvalidParameterError(f"{ray!r} is for jobs: give {AS_JOB} with it")
-    if as_job:
+    options = _options(vars(given))
+    if given.ray and not given.as_job:
+        raise InvalidParameterError(f"{given.ray!r} is for jobs: give {AS_JOB} with it")
+    if given.as_job:
         # For who asked: the queue is no part of what tunes.
-        return AskedJob(options, Elsewhere(ray, ray_gpus) if ray else None, as_json)
-    output = Path(os.path.abspath(output_dir))  # noqa: PTH100 - a link is not what it points to
+        return AskedJob(options, Elsewhere(given.ray, given.ray_gpus) if given.ray else None, given.as_json)
+    output = Path(os.path.abspath(given.output_dir))  # noqa: PTH100 - a link is not what it points to
     work = output.with_name(f".{output.name}.tuning")
     if not this_place().is_first:
         # Ctrl+C reaches every process of a terminal; the first one tells the others when to end.
@@ -102,21 +106,20 @@ def train(
         return None
     with shown(messages) as printer, _asked_to_stop(printer) as asked:
         tune_in(options, work, Report(printer, lambda: bool(asked)))
-    if as_json:
-        typer.echo(json.dumps({**printer.result, "output_dir": str(output_dir)}, ensure_ascii=False, default=str))
-    _tell(printer.result, output_dir, as_json=as_json)
+    if given.as_json:
+        result = {**printer.result, "output_dir": str(given.output_dir)}
+        typer.echo(json.dumps(result, ensure_ascii=False, default=str))
+    _tell(printer.result, given.output_dir, as_json=given.as_json)
     return None
 
 
-app.command()(train)
-
-
-def _options(given: dict[str, Any]) -> TuningOptions:
+def _options(all_given: Mapping[str, Any]) -> TuningOptions:
     """What was given on the command line, as the options of a tuning. Paths are made absolute: a job could take them.
 
     Raises:
         InvalidParameterError: a value is out of its range.
     """
+    given = {name: value for name, value in all_given.items() if name not in _NOT_OF_THE_TUNING}
     data_path, validation = given.pop("data_path"), given.pop("validation_path")
     split = {"share": given.pop("validation_share"), "path": str(validation.absolute()) if validation else None}
     if not given.pop("clean"):

@@ -14,24 +14,14 @@ from transformers import AutoConfig, GenerationConfig
 from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.inferencers.base import LoadOptions
-from multi_llm_comparator.inferencers.pytorch_load import TOKENIZER_FILES, load_checkpoint
+from multi_llm_comparator.inferencers.checkpoint_files import KEPT_FILES
+from multi_llm_comparator.inferencers.pytorch_load import load_checkpoint
 from multi_llm_comparator.training.data.lineage import LINEAGE_FILE as GRAMS_FILE
 from multi_llm_comparator.training.data.lineage import Lineage, write_lineage
 from multi_llm_comparator.training.lineage import LINEAGE_FILE
 
-# Kept byte for byte: what transformers would write anew is not always what it read, nor is a model's configuration
-# what it was before it was trained.
-_COMPANIONS = (
-    *TOKENIZER_FILES,
-    "config.json",
-    "merges.txt",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-    "LICENSE*",
-)
+# A model's configuration is not what it was before it was trained.
+_COMPANIONS = ("config.json", *KEPT_FILES)
 
 
 def write_adapter(model: Any, base: Path, folder: Path, notes: dict[str, Any], learnt_from: Lineage) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.comparison.snapshots import ModelFacts
-from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
@@ -63,7 +62,6 @@ def turn_item(run_id: str, turn: VoteTurn) -> ItemRecord:
         status=turn.state,
         text="\n\n".join(answer.text for answer in turn.answers),
         record=turn_document(turn),
-        updated_at=now(),
     )
 
 

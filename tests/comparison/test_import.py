@@ -11,18 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multi_llm_comparator.comparison import importing
-from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import answer_items, conversation_from, run_record
 from multi_llm_comparator.comparison.export import export_run, import_run
-from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
+from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer, asked
-from tests.comparison.test_snapshots import PANE_IDS, step, take
+from tests.comparison.test_snapshots import after_all, step
 from tests.support.scripted_source import ScriptedSource
 
 
@@ -81,14 +79,7 @@ async def test_an_answer_that_was_exported_half_written_can_be_continued(
 @settings(deadline=None, max_examples=40)
 @given(st.lists(step, max_size=30))
 def test_any_state_survives_export_and_import(steps: list[Any]) -> None:
-    conversation = Conversation([Pane(pane_id, "m") for pane_id in PANE_IDS], title="t")
-    take(conversation, "send", {"a", "b"})
-    for kind, detail in steps:
-        try:
-            take(conversation, kind, detail)
-        except MultiLLMError:
-            continue
-    before = conversation.snapshot()
+    before = after_all(steps)
     run, answers = import_run(export_run(before, "json"))
     after = conversation_from(run, answers).snapshot()
     assert [turn.prompt for turn in after.turns] == [turn.prompt for turn in before.turns]

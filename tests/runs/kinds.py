@@ -40,9 +40,10 @@ PATIENCE_S = 30.0
 class Life(ABC):
     """A process that works on runs of one kind; ``open`` is the request that is half answered."""
 
-    # What the finished part says, how much is there of the other, and what the run comes to.
+    # What the finished part says, what the run comes to, and what a resumed request is answered with.
     finished = "7"
     result = "568"
+    rest = "568"
 
     def __init__(self, store: Store) -> None:
         self.store, self.source = store, ScriptedSource()
@@ -60,10 +61,10 @@ class Life(ABC):
         await run.wait()
         assert len(self.source.calls) == 1
 
-    @property
-    @abstractmethod
-    def rest(self) -> str:
-        """What a resumed request is answered with."""
+    async def half_answered(self, call: Call) -> None:
+        self.open = call
+        await call.start()
+        await call.say("5")
 
     async def end(self, run: LiveRun) -> None:
         await self.open.say("68")
@@ -94,10 +95,9 @@ class ComparisonLife(Life):
     async def half(self) -> LiveRun:
         comparison = await self.registry.create(PANES)
         await comparison.send("What is it?")
-        self.open, other = await self.source.next_calls(2)
+        half, other = await self.source.next_calls(2)
         await other.answer("7")
-        await self.open.start()
-        await self.open.say("5")
+        await self.half_answered(half)
         return await self.stored(comparison, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
@@ -106,8 +106,6 @@ class ComparisonLife(Life):
 
 
 class PlanLife(Life):
-    rest = "568"
-
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.registry = PlanRegistry(self.runs, self.source)
@@ -116,9 +114,7 @@ class PlanLife(Life):
         run = await self.registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
         for call in await self.source.next_calls(2):
             await call.answer("7")
-        self.open = await self.source.call(2)
-        await self.open.start()
-        await self.open.say("5")
+        await self.half_answered(await self.source.call(2))
         return await self.stored(run, ("done", "7"))
 
     def said(self, run: LiveRun) -> str | None:
@@ -127,8 +123,6 @@ class PlanLife(Life):
 
 
 class EvaluationLife(Life):
-    rest = "568"
-
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.registry = EvaluationRegistry(self.runs, Answering(self.source), no_tasks)
@@ -137,9 +131,7 @@ class EvaluationLife(Life):
         prompts = prompt_set(("What is it?", "568"))
         run = await self.registry.start(evaluation(prompts, "small", "large", title="What is it?"))
         await (await self.source.call(0)).answer("7")
-        self.open = await self.source.call(1)
-        await self.open.start()
-        await self.open.say("5")
+        await self.half_answered(await self.source.call(1))
         return await self.stored(run, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
@@ -148,8 +140,6 @@ class EvaluationLife(Life):
 
 
 class DistillationLife(Life):
-    rest = "568"
-
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.registry = DistillationRegistry(self.runs, self.source)
@@ -157,10 +147,9 @@ class DistillationLife(Life):
     async def half(self) -> LiveRun:
         prompts = make_prompts((Message("user", text),) for text in ("What is it?", "And then?"))
         run = await self.registry.start(prompts, DistillOptions(target="model", concurrency=2))
-        first, self.open = await self.source.next_calls(2)
+        first, half = await self.source.next_calls(2)
         await first.answer("7")
-        await self.open.start()
-        await self.open.say("5")
+        await self.half_answered(half)
         return await self.stored(run, ("done", "7"))
 
     def said(self, run: LiveRun) -> str | None:
@@ -168,8 +157,6 @@ class DistillationLife(Life):
 
 
 class CooperationLife(Life):
-    rest = "568"
-
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.registry = CooperationRegistry(self.runs, self.source)
@@ -178,9 +165,7 @@ class CooperationLife(Life):
         members = ({"target": "small"}, {"target": "large"})
         run = await self.registry.start(checked_spec(mode="sequential", members=members, question="What is it?"))
         await (await self.source.call(0)).answer("7")
-        self.open = await self.source.call(1)
-        await self.open.start()
-        await self.open.say("5")
+        await self.half_answered(await self.source.call(1))
         return await self.stored(run, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
@@ -189,18 +174,15 @@ class CooperationLife(Life):
 
 
 class VoteLife(Life):
-    rest = "568"
-
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.registry = VoteRegistry(self.runs, self.source)
 
     async def half(self) -> LiveRun:
         run = await self.registry.start(session_spec("What is it?"))
-        first, self.open = await self.source.next_calls(2)
+        first, half = await self.source.next_calls(2)
         await first.answer("7")
-        await self.open.start()
-        await self.open.say("5")
+        await self.half_answered(half)
         return await self.stored(run, ("answering", "7"))
 
     async def resumed(self, run: LiveRun) -> None:
@@ -230,8 +212,6 @@ class VoteLife(Life):
 
 
 class ServiceLife(Life):
-    rest = "568"
-
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._folder = tempfile.TemporaryDirectory()
@@ -242,9 +222,7 @@ class ServiceLife(Life):
         run = await self.registry.start(spec, b"What is it?\n\nRevenue rose by 28% to 12.5 million in a year.")
         # What is claimed in it is asked first, and then summed up.
         await (await self.source.call(0)).answer("7")
-        self.open = await self.source.call(1)
-        await self.open.start()
-        await self.open.say("5")
+        await self.half_answered(await self.source.call(1))
         return await self.stored(run, ("done", "7"))
 
     def said(self, run: LiveRun) -> str | None:

@@ -11,6 +11,7 @@ from multi_llm_comparator import workbench
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
+from tests.ui.grouping import regroup
 
 NAMES = ("ash", "birch", "cedar", "dogwood")
 
@@ -49,11 +50,5 @@ def groups_file(bench: Workbench) -> Path:
     """The workbench's file of task groups, with one group of two models."""
     path = bench.gateway.groups.path
     assert path is not None
-    path.parent.mkdir(parents=True)
-    path.write_text("task_groups: {quick: {e: {models: [ash, birch], max_retries: 0, rpm_limit: 50}}}")
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert bench.bridge.run(reload())
+    assert regroup(bench, "task_groups: {quick: {e: {models: [ash, birch], max_retries: 0, rpm_limit: 50}}}")
     return path

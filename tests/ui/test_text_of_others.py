@@ -40,6 +40,8 @@ DRAWS = frozenset(
     }
 )
 ARGUMENTS = frozenset({"help", "text", "captions", "label", "body"})
+# These take keys of the locales, and draw nothing else but their tooltips.
+BUTTONS = frozenset({"button", "main_button", "quiet_button", "draw_stop", "draw_resume", "draw_again"})
 # Of these also the options.
 DRAWS_OPTIONS = frozenset({"segmented_control", "pills", "radio"})
 OWN = frozenset({"t", "tn", "tm", "plain", "to_markdown", "letter", "translate"})
@@ -65,6 +67,8 @@ class Module:
                 found += [(node.lineno, k.value) for k in node.keywords if k.arg in ARGUMENTS]
                 if node.func.attr in DRAWS_OPTIONS:
                     found += [(node.lineno, k.value) for k in node.keywords if k.arg == "format_func"]
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in BUTTONS:
+                found += [(node.lineno, k.value) for k in node.keywords if k.arg == "help"]
         return found
 
     def is_own(self, node: ast.expr, depth: int = 0) -> bool:

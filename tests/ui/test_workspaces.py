@@ -23,7 +23,7 @@ from multi_llm_comparator.ui.kit.navigation import page_names
 from multi_llm_comparator.workbench import Workbench
 from tests.plans.test_plan_run import OPTIONS
 from tests.ui.history.test_page import listed
-from tests.ui.test_pages import asked_of, html_of, opened
+from tests.ui.test_pages import asked_of, html_of, opened, press
 
 
 class Door:
@@ -69,7 +69,6 @@ def test_history_lists_what_was_made_for_the_key_that_signed_in(bench: Workbench
     for key in (ann, bob):
         door.lets_in(key)
         test = opened("history")
-        assert not test.exception
         assert listed(test) == [runs[key.id]]
     door.lets_in(admin, "admin")
     test = opened("history")
@@ -92,8 +91,7 @@ def test_what_is_asked_on_a_page_belongs_to_the_key_and_counts_for_it(bench: Wor
     ann = key_of(bench, "Ann")
     door.lets_in(ann)
     test = opened("compare")
-    test.button(key="compare_example_sky").click().run()
-    assert not test.exception
+    press(test, "compare_example_sky")
     with acting_for(as_caller(ann)):
         (run,) = bench.bridge.run(bench.runs.list())
     assert run.caller == ann.id
@@ -151,7 +149,6 @@ def test_a_key_is_offered_and_asks_its_own_models_alone(bench: Workbench, door: 
     ids = ids_by_name(bench)
     door.lets_in(ann)
     test = opened("compare")
-    assert not test.exception
     assert {box.value for box in test.selectbox if box.value in ids.values()} <= {ids["ash"], ids["birch"]}
     with acting_for(as_caller(ann)):
         answered = asked_of(bench, ids["ash"], ids["cedar"]).snapshot()

@@ -99,6 +99,12 @@ class ServedAnswer:
             case Cost(model=model, usd=usd):
                 self.model, self.usd = model, usd
 
+    def took(self, request_id: str, prompt_tokens: int, tokens: int, usd: float | None) -> None:
+        """What a run took in all, of which nothing was told on the way."""
+        used: dict[str, Any] = {"request_id": request_id, "prompt_tokens": prompt_tokens, "completion_tokens": tokens}
+        self.apply(Cost(**used, model="", usd=usd, priced_by=""))
+        self.apply(Finished(**used, reason="stop"))
+
     def _call(self, event: ToolCallDelta) -> None:
         self.tokens = event.tokens
         self.first_text_at = self.first_text_at or event.at

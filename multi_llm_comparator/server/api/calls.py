@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
@@ -16,8 +17,8 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.callers import caller_of
-from multi_llm_comparator.server.leaving import ClientLeftError, Streamed, unless_left
-from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
+from multi_llm_comparator.server.leaving import Streamed, unless_left
+from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, Meter, status_of
 from multi_llm_comparator.server.serving import Served
 
 # Of this program's build: with the same one, and the same model file, the same seed means the same.
@@ -44,17 +45,9 @@ async def whole_answer(
     meter = Meter(served, request, target)
     await meter.admit(requests)
     with meter.acting():
-        answers, status = Answers(served, target, in_order(request, requests)), FAULT
-    try:
-        response = JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
-        status = ANSWERED
-        return response
-    except (ApiError, ClientLeftError) as exc:
-        status = status_of(exc)
-        raise
-    finally:
-        answers.close()
-        meter.end(answers.answers, status)
+        answers = Answers(served, target, in_order(request, requests))
+    with meter.counting(answers.answers), contextlib.closing(answers):
+        return JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
 
 
 async def streamed_answer(
@@ -100,13 +93,6 @@ def in_order(request: Request, requests: Sequence[GenerationRequest]) -> list[Ge
     """The requests with their caller's priority."""
     priority = caller_of(request.scope).limits.priority
     return [replace(one, priority=priority) for one in requests]
-
-
-def status_of(error: BaseException) -> int:
-    """As the usage has it."""
-    if isinstance(error, ApiError):
-        return error.status
-    return CLIENT_LEFT if isinstance(error, ClientLeftError) else FAULT
 
 
 def as_json(data: Any) -> bytes:

@@ -14,7 +14,6 @@ from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.source import figures_of
 from multi_llm_comparator.cooperation.spec import MAX_MEMBERS, PREFIX, CooperationSpec, checked_spec
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Cost, Finished
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.server.api.answers import ServedAnswer, check_temperature, tokens_within
@@ -22,8 +21,8 @@ from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Count, Form, Name, Share, Temperature, Text, example
 from multi_llm_comparator.server.callers import caller_of
-from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
-from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter, refuse_models
+from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.metering import Meter, refuse_models
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Queries"])
@@ -121,33 +120,12 @@ async def _metered(request: Request, served: Served, spec: CooperationSpec) -> C
     meter = Meter(served, request, f"{PREFIX}{spec.mode}")
     asked = GenerationRequest(messages=(Message("user", spec.question),), config=spec.config)
     await meter.admit([asked])
-    answer, status = ServedAnswer(), FAULT
-    try:
-        with meter.acting():
-            found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
-        read, written = found.prompt_tokens, found.tokens
-        cost = Cost(
-            request_id=asked.id,
-            model="",
-            prompt_tokens=read,
-            completion_tokens=written,
-            usd=found.cost_usd,
-            priced_by="",
-        )
-        answer.apply(cost)
-        answer.apply(Finished(request_id=asked.id, reason="stop", prompt_tokens=read, completion_tokens=written))
-        status = ANSWERED
-        return found
-    except ClientLeftError:
-        status = CLIENT_LEFT
-        raise
-    except ConfigurationError as exc:
-        error = ApiError(str(exc))
-        status = error.status
-        raise error from exc
-    except MultiLLMError as exc:
-        error = api_error(type(exc).__name__, str(exc))
-        status = error.status
-        raise error from exc
-    finally:
-        meter.end([answer], status)
+    answer = ServedAnswer()
+    with meter.counting([answer]):
+        try:
+            with meter.acting():
+                found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
+        except ConfigurationError as exc:
+            raise ApiError(str(exc)) from exc
+        answer.took(asked.id, found.prompt_tokens, found.tokens, found.cost_usd)
+    return found

@@ -26,8 +26,8 @@ from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.logprobs import CompletionLogprobs, joined
 from multi_llm_comparator.server.api.openai_forms import CompletionForm, raw_request
 from multi_llm_comparator.server.api.tokenizers import local_model
-from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
-from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
+from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.metering import Meter
 from multi_llm_comparator.server.serving import Served
 
 T = TypeVar("T")
@@ -44,19 +44,10 @@ async def echoed(request: Request, form: CompletionForm, n_ctx: int) -> Response
     asked = [raw_request(prompt, config) for prompt in form.prompt]
     meter = Meter(served, request, target)
     await meter.admit(asked)
-    status, told = FAULT, list[ServedAnswer]()
-    try:
+    told = list[ServedAnswer]()
+    with meter.counting(told):
         choices = await unless_left(request.receive, _all([_Echo(served, name, form, one).choice() for one in asked]))
-        told = [answer for answer, _ in choices]
-        status = ANSWERED
-    except ApiError as exc:
-        status = exc.status
-        raise
-    except ClientLeftError:
-        status = CLIENT_LEFT
-        raise
-    finally:
-        meter.end(told, status)
+        told += [answer for answer, _ in choices]
     read, written = sum(one.prompt_tokens for one in told), sum(one.tokens for one in told)
     return JSONResponse(
         {

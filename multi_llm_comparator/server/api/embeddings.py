@@ -13,18 +13,17 @@ from starlette.responses import Response
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.embeddings import EmbedResult, Tokens, packed
-from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.groups.embedding import GatewayEmbedder
 from multi_llm_comparator.server.api.answers import ServedAnswer, target_of
 from multi_llm_comparator.server.api.calls import as_json, served_by
-from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import Form, Name, Several, Text, as_list, example
 from multi_llm_comparator.server.api.ollama_forms import plain_name
 from multi_llm_comparator.server.api.openai_forms import HINTS
 from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.leaving import unless_left
-from multi_llm_comparator.server.metering import ANSWERED, FAULT, Meter
+from multi_llm_comparator.server.metering import Meter
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["OpenAI"])
@@ -135,17 +134,11 @@ async def _embedded(request: Request, model: str | None, texts: list[str | Token
     target = plain_name(served.models, target_of(served, model))
     if is_run(target):
         raise ApiError("plans and cooperations make no embeddings; ask a model", param="model")
-    meter, answer, status = Meter(served, request, target), ServedAnswer(model=target), FAULT
+    meter, answer = Meter(served, request, target), ServedAnswer(model=target)
     await meter.admit([_counted(texts)])
-    try:
+    with meter.counting([answer]):
         result = await unless_left(request.receive, served.there(_work(served, target, texts)))
-        answer.prompt_in_all, status = sum(result.tokens), ANSWERED
-    except MultiLLMError as exc:
-        error = api_error(type(exc).__name__, str(exc))
-        status = error.status
-        raise error from exc
-    finally:
-        meter.end([answer], status)
+        answer.prompt_in_all = sum(result.tokens)
     return target, result
 
 

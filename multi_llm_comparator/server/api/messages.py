@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import AsyncGenerator
@@ -21,15 +22,14 @@ from multi_llm_comparator.server.api.calls import (
     as_event,
     in_order,
     served_by,
-    status_of,
     streamed_answer,
     whole_answer,
 )
 from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
 from multi_llm_comparator.server.api.plan_models import is_run, refuse_for_plan
 from multi_llm_comparator.server.api.request_ids import request_id_of
-from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
-from multi_llm_comparator.server.metering import ANSWERED, FAULT, Meter
+from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.metering import Meter
 
 router = APIRouter(tags=["Anthropic"])
 # Every request has a bound on its tokens here; one that is beyond a plan's answer changes nothing.
@@ -84,19 +84,12 @@ async def count_tokens(form: Asked, request: Request) -> Response:
         raise ApiError("the tokens of a plan or a cooperation are counted when it is run", param="model")
     config = ModelConfig(max_tokens=1, n_ctx=served.n_ctx)
     asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues, **form.tools_asked())
-    meter, status = Meter(served, request, target), FAULT
+    meter = Meter(served, request, target)
     await meter.admit([asked])
     with meter.acting():
         answers = Answers(served, target, in_order(request, [asked]))
-    try:
+    with meter.counting(answers.answers), contextlib.closing(answers):
         tokens = await unless_left(request.receive, _read(answers))
-        status = ANSWERED
-    except (ApiError, ClientLeftError) as exc:
-        status = status_of(exc)
-        raise
-    finally:
-        answers.close()
-        meter.end(answers.answers, status)
     if not tokens:
         said = f"{target!r} is answered by an endpoint that does not say how many tokens a prompt has"
         raise ApiError(said, param="model")

@@ -12,15 +12,14 @@ from multi_llm_comparator.applications.manager import ServiceResponse, bytes_of,
 from multi_llm_comparator.applications.pictures import is_picture
 from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
 from multi_llm_comparator.applications.targets import usual_target
-from multi_llm_comparator.core.events import Cost, Finished
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Form, Name, Text, example
-from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
-from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
+from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.metering import ANSWERED, Meter
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Queries"])
@@ -84,31 +83,9 @@ async def _metered(request: Request, served: Served, spec: ServiceSpec, data: by
     meter = Meter(served, request, spec.target, is_run=True)
     asked = GenerationRequest(messages=(Message("user", data[:COUNTED_CHARS].decode("utf-8", "replace")),))
     await meter.admit([asked])
-    answer, status = ServedAnswer(), FAULT
-    try:
+    answer = ServedAnswer()
+    with meter.counting([answer]):
         with meter.acting():
             found = await unless_left(request.receive, served.there(worked(served.applications, spec, data)))
-        read, written = found.prompt_tokens, found.completion_tokens
-        for event in (
-            Cost(
-                request_id=asked.id,
-                model="",
-                usd=found.cost_usd,
-                priced_by="",
-                prompt_tokens=read,
-                completion_tokens=written,
-            ),
-            Finished(request_id=asked.id, reason="stop", prompt_tokens=read, completion_tokens=written),
-        ):
-            answer.apply(event)
-        status = ANSWERED
-        return found
-    except ClientLeftError:
-        status = CLIENT_LEFT
-        raise
-    except MultiLLMError as exc:
-        error = api_error(type(exc).__name__, str(exc))
-        status = error.status
-        raise error from exc
-    finally:
-        meter.end([answer], status)
+        answer.took(asked.id, found.prompt_tokens, found.completion_tokens, found.cost_usd)
+    return found

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.inferencers.checkpoint_files import TOKENIZER_FILES
 from multi_llm_comparator.services.scan.fields import recommended, section, text, texts, whole
 from multi_llm_comparator.services.scan.reading import read_json
 
-_TOKENIZERS = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-    "tiktoken.model",
-)
+_TOKENIZERS = (*TOKENIZER_FILES, "tiktoken.model")
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
 # What transformers needs beside itself to run a checkpoint quantized in advance.
 _QUANTIZER_PACKAGES = {
@@ -142,7 +135,7 @@ def config_warnings(config: Mapping[str, Any]) -> list[str]:
 
 def tokenizer_problem(names: frozenset[str]) -> str | None:
     """``names`` are the files of the checkpoint's folder."""
-    if any(name in names for name in _TOKENIZERS) or any(name.endswith(".tiktoken") for name in names):
+    if any(fnmatchcase(name, pattern) for pattern in _TOKENIZERS for name in names):
         return None
     return "it has no tokenizer (tokenizer.json or tokenizer.model); fetch that too"
 

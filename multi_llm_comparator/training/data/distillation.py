@@ -161,7 +161,6 @@ class Distillation(TaskRun[DistillationSnapshot, Literal[""]]):
             status=answer.state,
             text=answer.final,
             record=asdict(answer),
-            updated_at=now(),
         )
 
 

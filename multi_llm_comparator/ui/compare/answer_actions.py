@@ -17,6 +17,7 @@ from multi_llm_comparator.ui.compare.state import draft_panes, ensure_run
 from multi_llm_comparator.ui.compare.token_view import draw_token_button
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.copy_button import copy_button
 from multi_llm_comparator.ui.kit.html_pieces import fact_name, facts
 from multi_llm_comparator.ui.kit.i18n import t, tm
@@ -37,7 +38,7 @@ def draw_actions(
         st.html(marks)
     with st.container(horizontal=True, vertical_alignment="center", key=f"acts_{key}", wrap=True):
         if not answer.progress.is_over:
-            if st.button(t("act.stop"), icon=":material/stop_circle:", key=f"stop_{key}", type="tertiary"):
+            if quiet_button("act.stop", icon="stop_circle", key=f"stop_{key}"):
                 perform(comparison.stop(answer.pane_id), comparison.id)
                 st.rerun()
         elif is_current:
@@ -60,48 +61,38 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
     if answer.can_continue:
         _draw_continue(comparison, answer, key)
     if answer.can_retry:
-        again = st.button(
-            t("act.retry"), icon=":material/replay:", key=f"retry_{key}", type="tertiary", help=t("act.retry_why")
-        )
+        again = quiet_button("act.retry", icon="replay", key=f"retry_{key}", why=True)
     else:
-        again = st.button(
-            t("act.again"), icon=":material/refresh:", key=f"icon_again_{key}", type="tertiary", help=t("act.again_why")
-        )
+        again = quiet_button("act.again", icon="refresh", key=f"icon_again_{key}", why=True)
     if again:
         _restart(comparison, answer)
     if _repeats(answer.pane_id) and not answer.can_retry and _draw_another(key):
         _restart(comparison, answer, new_seed=True)
     if answer.progress.error_type in _MEMORY_ERRORS:
-        if st.button(t("act.make_room"), icon=":material/memory:", key=f"room_{key}", type="tertiary"):
+        if quiet_button("act.make_room", icon="memory", key=f"room_{key}"):
             _make_room()
             _restart(comparison, answer)
-    elif answer.progress.error_type in _MODEL_ERRORS and st.button(
-        t("act.open_models"), icon=":material/deployed_code:", key=f"models_{key}", type="tertiary"
+    elif answer.progress.error_type in _MODEL_ERRORS and quiet_button(
+        "act.open_models", icon="deployed_code", key=f"models_{key}"
     ):
         go_to("models")
 
 
 def _draw_continue(comparison: Comparison, answer: AnswerSnapshot, key: str) -> None:
     """Where an answer was cut this is what one wants next, so it says its name."""
-    if st.button(
-        t("act.go_on"),
-        icon=":material/resume:",
+    if button(
+        "act.go_on",
+        icon="resume",
         key=f"go_on_{key}" if answer.is_cut else f"icon_go_on_{key}",
+        why=True,
         type="secondary" if answer.is_cut else "tertiary",
-        help=t("act.go_on_why"),
     ):
         perform(comparison.continue_(answer.pane_id), comparison.id)
         st.rerun()
 
 
 def _draw_another(key: str) -> bool:
-    return st.button(
-        t("act.another"),
-        icon=":material/casino:",
-        key=f"icon_another_{key}",
-        type="tertiary",
-        help=t("act.another_why"),
-    )
+    return quiet_button("act.another", icon="casino", key=f"icon_another_{key}", why=True)
 
 
 def _repeats(pane_id: str) -> bool:
@@ -132,35 +123,32 @@ def _draw_attempts(comparison: Comparison, turn: TurnSnapshot, answer: AnswerSna
         perform(comparison.select_attempt(turn.index, answer.pane_id, attempt), comparison.id)
 
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap=None, key=f"attempts_{key}"):
-        st.button(
-            t("act.earlier_attempt"),
-            icon=":material/chevron_left:",
+        quiet_button(
+            "act.earlier_attempt",
+            show,
+            answer.attempt - 1,
+            icon="chevron_left",
             key=f"icon_earlier_{key}",
-            type="tertiary",
             disabled=answer.attempt <= 1,
-            on_click=show,
-            args=(answer.attempt - 1,),
         )
         st.html(f'<span class="mlc-muted mlc-nowrap">{answer.attempt}/{answer.attempts}</span>', width="content")
-        st.button(
-            t("act.later_attempt"),
-            icon=":material/chevron_right:",
+        quiet_button(
+            "act.later_attempt",
+            show,
+            answer.attempt + 1,
+            icon="chevron_right",
             key=f"icon_later_{key}",
-            type="tertiary",
             disabled=answer.attempt >= answer.attempts,
-            on_click=show,
-            args=(answer.attempt + 1,),
         )
 
 
 def _draw_choice(comparison: Comparison, turn: TurnSnapshot, answer: AnswerSnapshot, key: str) -> None:
     """In a shared thread: which answer the conversation goes on from."""
     chosen = turn.chosen == answer.pane_id
-    if st.button(
-        t("act.chosen") if chosen else t("act.choose"),
-        icon=":material/radio_button_checked:" if chosen else ":material/radio_button_unchecked:",
+    if quiet_button(
+        "act.chosen" if chosen else "act.choose",
+        icon="radio_button_checked" if chosen else "radio_button_unchecked",
         key=f"choose_{key}",
-        type="tertiary",
         help=t("act.choose_why"),
     ):
         perform(comparison.choose(turn.index, answer.pane_id), comparison.id)
@@ -169,9 +157,7 @@ def _draw_choice(comparison: Comparison, turn: TurnSnapshot, answer: AnswerSnaps
 
 def _draw_closer_look(answer: AnswerSnapshot, key: str) -> None:
     """The dialog itself is drawn outside the fragment that polls: a poll would close it."""
-    if st.button(
-        t("act.look"), icon=":material/info:", key=f"icon_look_{key}", type="tertiary", help=t("act.look_why")
-    ):
+    if quiet_button("act.look", icon="info", key=f"icon_look_{key}", why=True):
         st.session_state[_LOOKED_AT] = (answer.turn, answer.pane_id)
         st.rerun()
 

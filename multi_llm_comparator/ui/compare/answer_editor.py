@@ -10,6 +10,7 @@ import streamlit as st
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 
 _DRAFT = "compare_rewritten"
@@ -27,13 +28,7 @@ class _Draft:
 
 def draw_rewrite_button(run_id: str, answer: AnswerSnapshot, key: str) -> None:
     """Under an answer; opens the editor with its text."""
-    if st.button(
-        t("rewrite.title"),
-        icon=":material/edit_note:",
-        key=f"icon_rewrite_{key}",
-        type="tertiary",
-        help=t("rewrite.why"),
-    ):
+    if quiet_button("rewrite.title", icon="edit_note", key=f"icon_rewrite_{key}", help=t("rewrite.why")):
         st.session_state[_DRAFT] = _Draft(run_id, answer.pane_id, answer.text, uuid.uuid4().hex[:8])
         st.rerun()
 
@@ -56,16 +51,10 @@ def draw_answer_editor(comparison: Comparison) -> None:
         )
         st.caption(t("rewrite.why"))
         with st.container(horizontal=True, horizontal_alignment="right"):
-            cancelled = st.button(t("act.cancel"), key="compare_rewrite_cancel", type="tertiary")
-            kept = st.button(
-                t("rewrite.keep"), key="compare_rewrite_keep", icon=":material/check:", disabled=not text.strip()
-            )
-            goes_on = st.button(
-                t("rewrite.go_on"),
-                key="compare_rewrite_go_on",
-                icon=":material/resume:",
-                type="primary",
-                disabled=not text.strip(),
+            cancelled = quiet_button("act.cancel", key="compare_rewrite_cancel")
+            kept = button("rewrite.keep", icon="check", key="compare_rewrite_keep", disabled=not text.strip())
+            goes_on = main_button(
+                "rewrite.go_on", icon="resume", key="compare_rewrite_go_on", disabled=not text.strip()
             )
         if cancelled or ((kept or goes_on) and _rewrite(comparison, draft, text, go_on=goes_on)):
             st.session_state.pop(_DRAFT, None)

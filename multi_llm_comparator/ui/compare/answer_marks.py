@@ -14,6 +14,7 @@ from multi_llm_comparator.tracking.records import ItemMarks, ItemRef
 from multi_llm_comparator.ui.history.marks import draw_tags_and_note
 from multi_llm_comparator.ui.history.rows import tag_chips
 from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
 
@@ -29,7 +30,7 @@ def load_marks(run_id: str) -> None:
 
 def draw_marks_button(answer: AnswerSnapshot, key: str) -> None:
     """What opens tags and note of an answer that is over."""
-    if st.button(t("history.mark_answer"), icon=":material/sell:", type="tertiary", key=f"icon_mark_{key}"):
+    if quiet_button("history.mark_answer", icon="sell", key=f"icon_mark_{key}"):
         st.session_state[_MARKED] = (answer.turn, answer.pane_id)
         st.rerun()
 

@@ -8,7 +8,7 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.applications.reading.process import read_document, read_image
+from multi_llm_comparator.applications.reading.process import read_document
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.context_room import Room, room_for
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS, MAX_UPLOAD_BYTES
@@ -17,18 +17,24 @@ from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, save_draft
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.buttons import opener, quiet_button
 from multi_llm_comparator.ui.kit.choices import sees_images
 from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip, thumbnail
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
+from multi_llm_comparator.ui.kit.taking_files import (
+    IMAGE_TYPES,
+    READING_TIMEOUT_S,
+    draw_taken,
+    draw_upload,
+    read_picture,
+)
 
 MAX_ATTACHED = 8
-READING_TIMEOUT_S = 240.0
-IMAGE_TYPES = ("png", "jpg", "jpeg", "webp", "gif")
 TYPES = ("txt", "md", "pdf", "docx", "html", "csv", "xlsx", "json", "py", "log", "xml", "yaml", *IMAGE_TYPES)
 # Of prompt and answer together, rounded up to this.
 _CONTEXT_STEP = 1024
-_ATTACHED, _UPLOADS = "compare_attached", "compare_uploads"
+_ATTACHED = "compare_attached"
 
 
 @dataclass(frozen=True)
@@ -70,26 +76,11 @@ def forget_attachments() -> None:
 
 def draw_attach_button() -> None:
     """Beside the prompt box; what is chosen is read at once, in a process of its own."""
-    with st.popover(
-        t("attach.title"), icon=":material/attach_file:", key="icon_compare_attach", type="tertiary", on_change="rerun"
-    ) as popover:
-        if not popover.open:
-            return
-        number = st.session_state.get(_UPLOADS, 0)
-        uploads = st.file_uploader(
-            t("attach.choose"),
-            type=list(TYPES),
-            accept_multiple_files=True,
-            key=f"compare_attach_{number}",
-            max_upload_size=MAX_UPLOAD_BYTES >> 20,
-            help=t("attach.why"),
-        )
-        if uploads:
-            st.session_state[_UPLOADS] = number + 1
-            with st.spinner(t("attach.reading")):
-                for upload in uploads:
-                    _attach(upload.name, upload.getvalue())
-            st.rerun()
+    opener("attach.title", _draw_choice, icon="attach_file", key="icon_compare_attach", type="tertiary")
+
+
+def _draw_choice() -> None:
+    draw_upload("attach.choose", TYPES, MAX_UPLOAD_BYTES, _attach, key="compare_attach", several=True, why="attach.why")
 
 
 def _attach(name: str, data: bytes) -> None:
@@ -97,8 +88,7 @@ def _attach(name: str, data: bytes) -> None:
         warn(t("attach.too_many", n=MAX_ATTACHED))
         return
     if name.rpartition(".")[2].lower() in IMAGE_TYPES:
-        image = perform(read_image(name, data), timeout_s=READING_TIMEOUT_S)
-        if image is not None:
+        if (image := read_picture(name, data)) is not None:
             st.session_state[_ATTACHED] = [*attached(), Attachment(name, image=image)]
         return
     read = perform(read_document(name, data), timeout_s=READING_TIMEOUT_S)
@@ -118,16 +108,7 @@ def draw_attached(comparison: Comparison | None) -> None:
     if not attached():
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare_attached_row"):
-        for position, one in enumerate(attached()):
-            st.html(_chip(one), width="content")
-            st.button(
-                tm("attach.remove", name=one.name),
-                icon=":material/close:",
-                key=f"icon_attached_{position}",
-                type="tertiary",
-                on_click=_detach,
-                args=(position,),
-            )
+        draw_taken([(_chip(one), one.name) for one in attached()], _detach, key="attached")
         _draw_meter(comparison)
         if attached_images() and (blind := blind_panes()):
             letters = ", ".join(map(letter, blind))
@@ -163,15 +144,7 @@ def _draw_meter(comparison: Comparison | None) -> None:
     ]
     st.html(f'<div class="mlc-rooms">{"".join(_meter(i, room) for i, room in enumerate(rooms))}</div>', width="content")
     if any(room.is_cut for room in rooms):
-        st.button(
-            t("attach.make_room"),
-            icon=":material/open_in_full:",
-            key="compare_make_room",
-            type="tertiary",
-            help=t("attach.make_room_why"),
-            on_click=_make_room,
-            args=(rooms,),
-        )
+        quiet_button("attach.make_room", _make_room, rooms, icon="open_in_full", key="compare_make_room", why=True)
 
 
 def _meter(index: int, room: Room) -> str:

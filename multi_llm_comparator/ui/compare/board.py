@@ -21,8 +21,9 @@ from multi_llm_comparator.ui.compare.state import followed
 from multi_llm_comparator.ui.compare.telling_apart import differences_line, told_apart
 from multi_llm_comparator.ui.compare.turn_chart import draw_chart, has_times
 from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import letter, thumbnail
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.kit.palette import Tone, pane_tones
 from multi_llm_comparator.ui.kit.scrolling import follow_ends, scroll_to
 
@@ -137,9 +138,7 @@ def _draw_earlier_button(run_id: str, first_live: int) -> int:
     """Long conversations show their last turns; a button brings the others. Returns the first turn to show."""
     shown: int = st.session_state.get(f"compare_shown_{run_id}", TURNS_SHOWN)
     hidden = max(0, first_live - shown)
-    if hidden and st.button(
-        tn("board.earlier", hidden), icon=":material/expand_less:", type="tertiary", width="stretch"
-    ):
+    if hidden and quiet_button("board.earlier", icon="expand_less", values={"n": hidden}, width="stretch"):
         st.session_state[f"compare_shown_{run_id}"] = shown + 5 * TURNS_SHOWN
         st.rerun()
     return hidden

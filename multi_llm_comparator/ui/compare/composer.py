@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -34,8 +35,9 @@ from multi_llm_comparator.ui.compare.state import (
     pane_choices,
 )
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
+from multi_llm_comparator.ui.kit.i18n import t, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
 from multi_llm_comparator.ui.kit.welcome import draw_hero, draw_no_models
@@ -59,12 +61,12 @@ def draw_composer(comparison: Comparison | None) -> None:
         draw_attach_button()
         prompt_box("compare_prompt", t("composer.placeholder"), _submit, disabled=not may_write)
         if comparison is not None and is_running:
-            st.button(
-                t("composer.stop_all"),
-                icon=":material/stop_circle:",
+            button(
+                "composer.stop_all",
+                lambda: perform(comparison.stop(), comparison.id),
+                icon="stop_circle",
                 key="compare_stop_all",
                 shortcut="Alt+S",
-                on_click=lambda: perform(comparison.stop(), comparison.id),
             )
 
 
@@ -141,14 +143,7 @@ def _draw_offered(prompts: list[str]) -> None:
                 on_click=_send_example,
                 args=(prompt,),
             )
-        st.button(
-            t("welcome.own_examples"),
-            icon=":material/undo:",
-            type="tertiary",
-            key="compare_offered_end",
-            on_click=offer_prompts,
-            args=((),),
-        )
+        quiet_button("welcome.own_examples", offer_prompts, (), icon="undo", key="compare_offered_end")
 
 
 def _example(name: str, *, of_demo: bool) -> tuple[str, str]:
@@ -173,22 +168,12 @@ def _draw_other_panes(*, asks_demo: bool) -> None:
     ways, demo = four_ways(models, models_dir), demo_four(sorted(models, key=lambda m: m.size))
     with st.container(horizontal=True, horizontal_alignment="center", key="compare_other_panes"):
         if ways and asks_demo:
-            st.button(
-                tm("welcome.to_ways", name=FIRST_MODEL.name),
-                icon=":material/compare:",
+            quiet_button(
+                "welcome.to_ways",
+                partial(choose_models, ways, fills_in=True),
+                icon="compare",
                 key="compare_to_ways",
-                type="tertiary",
-                on_click=choose_models,
-                args=(ways,),
-                kwargs={"fills_in": True},
+                values={"name": FIRST_MODEL.name},
             )
         elif demo and not asks_demo:
-            st.button(
-                t("welcome.to_demo"),
-                icon=":material/science:",
-                key="compare_to_demo",
-                type="tertiary",
-                help=t("welcome.to_demo_why"),
-                on_click=choose_models,
-                args=(demo,),
-            )
+            quiet_button("welcome.to_demo", choose_models, demo, icon="science", key="compare_to_demo", why=True)

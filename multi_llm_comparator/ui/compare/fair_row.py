@@ -23,8 +23,9 @@ from multi_llm_comparator.ui.compare.state import (
     save_draft,
     save_setup,
 )
+from multi_llm_comparator.ui.kit.buttons import button, opener, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
 # Beside each token so many of the likeliest.
@@ -42,19 +43,8 @@ def draw_fair_row(comparison: Comparison | None) -> None:
     ):
         if len(panes) > 1:
             _draw_fairness()
-        st.button(
-            t("fair.repeatable"),
-            icon=":material/equal:",
-            key="compare_repeatable",
-            type="tertiary",
-            help=t("fair.repeatable_why"),
-            on_click=_leave_nothing_to_chance,
-        )
-        with st.popover(
-            t("fair.how"), icon=":material/tune:", key="compare_how", type="tertiary", on_change="rerun"
-        ) as how:
-            if how.open:
-                _draw_how(panes)
+        quiet_button("fair.repeatable", _leave_nothing_to_chance, icon="equal", key="compare_repeatable", why=True)
+        opener("fair.how", _draw_how, panes, icon="tune", key="compare_how", type="tertiary")
         if chips := _chips():
             st.html(f'<div class="mlc-notes">{chips}</div>', width="content")
         if comparison is not None and len(panes) > 1 and comparison.snapshot().turns:
@@ -95,12 +85,13 @@ def _leave_nothing_to_chance() -> None:
 def _draw_how(panes: Sequence[Pane]) -> None:
     setup = chosen_setup()
     with st.container(key="popover_form_how"):
-        st.button(
-            tm("fair.spread", temperatures=" · ".join(f"{value:g}" for value in SPREAD_TEMPERATURES)),
-            icon=":material/device_thermostat:",
+        button(
+            "fair.spread",
+            lambda: save_draft(spread(panes[0])),
+            icon="device_thermostat",
             key="compare_spread",
-            help=t("fair.spread_why"),
-            on_click=lambda: save_draft(spread(panes[0])),
+            why=True,
+            values={"temperatures": " · ".join(f"{value:g}" for value in SPREAD_TEMPERATURES)},
         )
         st.toggle(
             t("fair.in_turn"),

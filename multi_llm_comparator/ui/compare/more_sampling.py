@@ -8,58 +8,23 @@ import streamlit as st
 
 from multi_llm_comparator.core.config import MAX_DRY, ModelConfig
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.ui.compare.parameter_fields import Fields
 from multi_llm_comparator.ui.kit.i18n import t
 
 _THINKING: dict[str, bool | None] = {"usual": None, "on": True, "off": False}
 
 
-def draw_more_sampling(config: ModelConfig, key: str) -> dict[str, Any]:
+def draw_more_sampling(fields: Fields) -> dict[str, Any]:
     """What is set in the form."""
-    with st.expander(t("param.more"), key=f"{key}_more"):
+    with st.expander(t("param.more"), key=f"{fields.key}_more"):
         left, right = st.columns(2)
         with left:
-            changes = _draw_filters(config, key)
+            changes: dict[str, Any] = {name: fields.scale(name, 0.0, 1.0, 0.01) for name in ("min_p", "typical_p")}
         with right:
-            changes |= _draw_penalties(config, key)
-        changes |= _draw_bias(config, key)
-        return changes | _draw_thinking(config, key)
-
-
-def _draw_filters(config: ModelConfig, key: str) -> dict[str, Any]:
-    return {
-        name: st.slider(
-            t(f"param.{name}"),
-            0.0,
-            1.0,
-            float(getattr(config, name)),
-            0.01,
-            key=f"{key}_{name}",
-            help=t(f"param.{name}_why"),
-        )
-        for name in ("min_p", "typical_p")
-    }
-
-
-def _draw_penalties(config: ModelConfig, key: str) -> dict[str, Any]:
-    frequency = st.slider(
-        t("param.frequency_penalty"),
-        -2.0,
-        2.0,
-        float(config.frequency_penalty),
-        0.1,
-        key=f"{key}_frequency",
-        help=t("param.frequency_penalty_why"),
-    )
-    dry = st.slider(
-        t("param.dry_multiplier"),
-        0.0,
-        MAX_DRY,
-        float(config.dry_multiplier),
-        0.1,
-        key=f"{key}_dry",
-        help=t("param.dry_multiplier_why"),
-    )
-    return {"frequency_penalty": frequency, "dry_multiplier": dry}
+            changes["frequency_penalty"] = fields.scale("frequency_penalty", -2.0, 2.0, 0.1, "frequency")
+            changes["dry_multiplier"] = fields.scale("dry_multiplier", 0.0, MAX_DRY, 0.1, "dry")
+        changes |= _draw_bias(fields.config, fields.key)
+        return changes | _draw_thinking(fields)
 
 
 def _draw_bias(config: ModelConfig, key: str) -> dict[str, Any]:
@@ -88,30 +53,20 @@ def bias_from(typed: str) -> dict[int, float] | None:
     return {int(token): float(bias) for token, bias in pairs} or None
 
 
-def _draw_thinking(config: ModelConfig, key: str) -> dict[str, Any]:
+def _draw_thinking(fields: Fields) -> dict[str, Any]:
     """Whether a model that can think does, and for how long at most."""
     left, right = st.columns(2)
-    known = next(name for name, value in _THINKING.items() if value is config.enable_thinking)
+    known = next(name for name, value in _THINKING.items() if value is fields.config.enable_thinking)
     thinking = left.segmented_control(
         t("param.enable_thinking"),
         tuple(_THINKING),
         default=known,
         required=True,
         format_func=lambda name: t(f"param.thinking_{name}"),
-        key=f"{key}_thinking",
+        key=f"{fields.key}_thinking",
         help=t("param.enable_thinking_why"),
     )
-    budget = right.number_input(
-        t("param.thinking_budget"),
-        1,
-        get_settings().max_tokens_limit,
-        config.thinking_budget,
-        64,
-        key=f"{key}_thinking_budget",
-        placeholder=t("param.thinking_budget_none"),
-        help=t("param.thinking_budget_why"),
-    )
-    return {
-        "enable_thinking": _THINKING[thinking or "usual"],
-        "thinking_budget": None if budget is None else int(budget),
-    }
+    with right:
+        none, limit = t("param.thinking_budget_none"), get_settings().max_tokens_limit
+        budget = fields.number_or_none("thinking_budget", 1, limit, none, 64)
+    return {"enable_thinking": _THINKING[thinking or "usual"], "thinking_budget": budget}

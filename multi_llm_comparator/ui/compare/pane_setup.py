@@ -24,6 +24,7 @@ from multi_llm_comparator.ui.compare.state import (
     remove_pane,
 )
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import opener, quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice, listed, sees_images, type_name
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.kit.i18n import t
@@ -45,14 +46,8 @@ def draw_setup() -> None:
             with column:
                 _draw_pane(pane, index, tone, choices, shared.get(pane.id, ()), is_only=len(panes) == 1)
         if room_for_more:
-            columns[-1].button(
-                t("setup.add_short"),
-                icon=":material/add:",
-                key="compare_add_pane",
-                help=t("setup.add"),
-                on_click=add_pane,
-                type="tertiary",
-            )
+            with columns[-1]:
+                quiet_button("setup.add_short", add_pane, icon="add", key="compare_add_pane", help=t("setup.add"))
     tend_pane_order()
 
 
@@ -83,25 +78,32 @@ def _draw_pane(
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
         st.html(letter_badge(index, tone) if is_only else movable_badge(index, tone), width="content")
         _draw_model_choice(pane, index, choices)
-        with st.popover(
-            t("setup.parameters", letter=letter(index)),
-            icon=":material/tune:",
+        letters = {"letter": letter(index)}
+        opener(
+            "setup.parameters",
+            _draw_tuning,
+            pane,
+            index,
+            choice,
+            icon="tune",
             key=f"icon_tune_{pane.id}",
-            on_change="rerun",
-        ) as popover:
-            if popover.open:
-                _draw_arranging(pane.id, index)
-                draw_parameters(pane.id, choice)
+            values=letters,
+        )
         if not is_only:
-            st.button(
-                t("setup.remove", letter=letter(index)),
-                icon=":material/close:",
+            quiet_button(
+                "setup.remove",
+                remove_pane,
+                pane.id,
+                icon="close",
                 key=f"icon_remove_{pane.id}",
-                type="tertiary",
-                on_click=remove_pane,
-                args=(pane.id,),
+                values=letters,
             )
     st.html(_facts_line(pane, choice, shares_with))
+
+
+def _draw_tuning(pane: Pane, index: int, choice: Choice | None) -> None:
+    _draw_arranging(pane.id, index)
+    draw_parameters(pane.id, choice)
 
 
 def _draw_arranging(pane_id: str, index: int) -> None:
@@ -114,15 +116,14 @@ def _draw_arranging(pane_id: str, index: int) -> None:
             ("left", "arrow_back", move_pane, (pane_id, -1), index > 0),
             ("right", "arrow_forward", move_pane, (pane_id, 1), index < count - 1),
         ):
-            st.button(
-                t(f"setup.{name}"),
-                icon=f":material/{icon}:",
+            quiet_button(
+                f"setup.{name}",
+                work,
+                *arguments,
+                icon=icon,
                 key=f"pane_{name}_{pane_id}" if name in ("duplicate", "to_all") else f"icon_pane_{name}_{pane_id}",
-                type="tertiary",
-                help=t(f"setup.{name}_why"),
+                why=True,
                 disabled=not is_possible,
-                on_click=work,
-                args=arguments,
             )
 
 

@@ -15,9 +15,11 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.compare.answer_form import draw_form
 from multi_llm_comparator.ui.compare.more_sampling import draw_more_sampling
+from multi_llm_comparator.ui.compare.parameter_fields import Fields
 from multi_llm_comparator.ui.compare.presets import draw_presets
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended, share_pane
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
@@ -39,6 +41,7 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
         return
     # A preset or the recommended values replace everything: new keys make the widgets take them.
     key = f"compare_p_{pane_id}_{pane.target}_{st.session_state.get(_generation(pane_id), 0)}"
+    fields = Fields(pane.config, key)
     with st.container(key=f"popover_form_{pane_id}"):
         # Filled last: it follows what is set beside it.
         switch = st.container()
@@ -46,7 +49,7 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
             [t("param.sampling"), t("param.prompt"), t("param.loading"), t("param.presets")]
         )
         with sampling:
-            changes = _draw_sampling(pane.config, key) | draw_more_sampling(pane.config, key)
+            changes = _draw_sampling(fields) | draw_more_sampling(fields)
             if model is not None and model.base is not None:
                 changes |= _draw_adapter(pane.config, model, key)
         with prompt:
@@ -56,14 +59,14 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
             if choice is not None and choice.kind == "remote":
                 st.caption(t("param.loading_remote"))
             else:
-                changes |= _draw_loading(pane.config, model, key)
+                changes |= _draw_loading(fields, model)
         with presets:
             by_hand = pane.set_by_hand(recommended(model))
             draw_presets(pane, lambda config, chosen: take_config(pane_id, config, by_hand | chosen), key)
         pane = _keep(pane, changes, recommended(model), constraint)
         with switch:
             _draw_reproducible(pane, choice, key)
-        if st.button(t("param.reset"), icon=":material/restart_alt:", type="tertiary", key=f"{key}_reset"):
+        if quiet_button("param.reset", icon="restart_alt", key=f"{key}_reset"):
             take_config(pane_id, recommended(model), frozenset())
             st.rerun(scope="fragment")
 
@@ -121,81 +124,33 @@ def _draw_reproducible(pane: Pane, choice: Choice | None, key: str) -> None:
         st.caption(t("param.reproducible_custom"))
 
 
-def _draw_sampling(config: ModelConfig, key: str) -> dict[str, Any]:
+def _draw_sampling(fields: Fields) -> dict[str, Any]:
     left, right = st.columns(2)
     with left:
-        choice = _draw_choice(config, key)
+        choice = _draw_choice(fields)
     with right:
-        return choice | _draw_limits(config, key)
+        return choice | _draw_limits(fields)
 
 
-def _draw_choice(config: ModelConfig, key: str) -> dict[str, Any]:
+def _draw_choice(fields: Fields) -> dict[str, Any]:
     """How the next token is chosen."""
-    temperature = st.slider(
-        t("param.temperature"),
-        0.0,
-        2.0,
-        float(config.temperature),
-        0.05,
-        key=f"{key}_temperature",
-        help=t("param.temperature_why"),
-    )
-    top_p = st.slider(
-        t("param.top_p"), 0.0, 1.0, float(config.top_p), 0.01, key=f"{key}_top_p", help=t("param.top_p_why")
-    )
-    top_k = st.number_input(
-        t("param.top_k"), 0, 100_000, config.top_k, 1, key=f"{key}_top_k", help=t("param.top_k_why")
-    )
-    seed = st.number_input(
-        t("param.seed"),
-        0,
-        2**32 - 1,
-        config.seed,
-        1,
-        key=f"{key}_seed",
-        placeholder=t("param.seed_random"),
-        help=t("param.seed_why"),
-    )
-    allowed = temperature if temperature == 0 else max(temperature, LOWEST_TEMPERATURE)
+    temperature = fields.scale("temperature", 0.0, 2.0, 0.05)
     return {
-        "temperature": allowed,
-        "top_p": top_p,
-        "top_k": int(top_k),
-        "seed": None if seed is None else int(seed),
+        "temperature": temperature if temperature == 0 else max(temperature, LOWEST_TEMPERATURE),
+        "top_p": fields.scale("top_p", 0.0, 1.0, 0.01),
+        "top_k": fields.number("top_k", 0, 100_000),
+        "seed": fields.number_or_none("seed", 0, 2**32 - 1, t("param.seed_random")),
     }
 
 
-def _draw_limits(config: ModelConfig, key: str) -> dict[str, Any]:
+def _draw_limits(fields: Fields) -> dict[str, Any]:
     """How long the answer may be, and how much it may repeat."""
     limit = get_settings().max_tokens_limit
-    max_tokens = st.number_input(
-        t("param.max_tokens"),
-        1,
-        limit,
-        min(config.max_tokens, limit),
-        64,
-        key=f"{key}_max_tokens",
-        help=t("param.max_tokens_why", limit=say.count(limit)),
-    )
-    repeat = st.slider(
-        t("param.repeat_penalty"),
-        0.1,
-        2.0,
-        float(config.repeat_penalty),
-        0.05,
-        key=f"{key}_repeat",
-        help=t("param.repeat_penalty_why"),
-    )
-    presence = st.slider(
-        t("param.presence_penalty"),
-        -2.0,
-        2.0,
-        float(config.presence_penalty),
-        0.1,
-        key=f"{key}_presence",
-        help=t("param.presence_penalty_why"),
-    )
-    return {"max_tokens": int(max_tokens), "repeat_penalty": repeat, "presence_penalty": presence}
+    return {
+        "max_tokens": fields.number("max_tokens", 1, limit, 64, limit=say.count(limit)),
+        "repeat_penalty": fields.scale("repeat_penalty", 0.1, 2.0, 0.05, "repeat"),
+        "presence_penalty": fields.scale("presence_penalty", -2.0, 2.0, 0.1, "presence"),
+    }
 
 
 def _draw_adapter(config: ModelConfig, model: ModelInfo, key: str) -> dict[str, Any]:
@@ -256,63 +211,39 @@ def from_typed(shown: str) -> str:
     return "".join(pieces)
 
 
-def _draw_loading(config: ModelConfig, model: ModelInfo | None, key: str) -> dict[str, Any]:
+def _draw_loading(fields: Fields, model: ModelInfo | None) -> dict[str, Any]:
     """What belongs to the loaded model: a change here loads it anew with the next prompt."""
+    config, key = fields.config, fields.key
     st.caption(t("param.loading_why"))
     trained = (model.config.get("context_length") if model else None) or 0
+    longest = say.count(trained) if trained else say.NOTHING
     changes: dict[str, Any] = {
-        "n_ctx": int(
-            st.number_input(
-                t("param.n_ctx"),
-                16,
-                10_000_000,
-                config.n_ctx,
-                256,
-                key=f"{key}_n_ctx",
-                help=t("param.n_ctx_why", trained=say.count(trained) if trained else say.NOTHING),
-            )
-        ),
+        "n_ctx": fields.number("n_ctx", 16, 10_000_000, 256, trained=longest),
         "use_gpu": st.toggle(t("param.use_gpu"), config.use_gpu, key=f"{key}_use_gpu", help=t("param.use_gpu_why")),
     }
     if trained > changes["n_ctx"]:
-        st.button(
-            t("param.n_ctx_all", trained=say.count(trained)),
-            icon=":material/open_in_full:",
+        quiet_button(
+            "param.n_ctx_all",
+            lambda: st.session_state.update({f"{key}_n_ctx": trained}),
+            icon="open_in_full",
             key=f"{key}_n_ctx_all",
-            type="tertiary",
-            on_click=lambda: st.session_state.update({f"{key}_n_ctx": trained}),
+            values={"trained": say.count(trained)},
         )
-    threads = st.number_input(
-        t("param.n_threads"),
-        1,
-        1024,
-        config.n_threads,
-        1,
-        key=f"{key}_n_threads",
-        placeholder=t("param.n_threads_auto"),
-        help=t("param.n_threads_why"),
-    )
-    changes["n_threads"] = None if threads is None else int(threads)
+    changes["n_threads"] = fields.number_or_none("n_threads", 1, 1024, t("param.n_threads_auto"))
     if model is not None and model.model_type is ModelType.PYTORCH:
         changes |= _draw_pytorch(config, key)
     if model is not None and model.model_type is ModelType.GGUF:
-        changes |= _draw_gguf(config, key)
+        changes |= _draw_gguf(fields)
     return changes
 
 
-def _draw_gguf(config: ModelConfig, key: str) -> dict[str, Any]:
+def _draw_gguf(fields: Fields) -> dict[str, Any]:
+    config, key = fields.config, fields.key
     left, right = st.columns(2)
-    layers = left.number_input(
-        t("param.gpu_layers"),
-        0,
-        MAX_GPU_LAYERS,
-        config.gpu_layers,
-        1,
-        key=f"{key}_gpu_layers",
-        placeholder=t("param.gpu_layers_all"),
-        help=t("param.gpu_layers_why"),
-        disabled=not config.use_gpu,
-    )
+    with left:
+        layers = fields.number_or_none(
+            "gpu_layers", 0, MAX_GPU_LAYERS, t("param.gpu_layers_all"), disabled=not config.use_gpu
+        )
     kv_type = right.selectbox(
         t("param.kv_type"),
         KV_TYPES,
@@ -320,7 +251,7 @@ def _draw_gguf(config: ModelConfig, key: str) -> dict[str, Any]:
         key=f"{key}_kv_type",
         help=t("param.kv_type_why"),
     )
-    return {"gpu_layers": None if layers is None else int(layers), "kv_type": kv_type}
+    return {"gpu_layers": layers, "kv_type": kv_type}
 
 
 def _draw_pytorch(config: ModelConfig, key: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from multi_llm_comparator.conversion.first_forms import TARGETS, Preparation
 from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import refusal
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.workbench import get_workbench, prepare_first_model
 
@@ -49,12 +50,12 @@ def _draw(now: Preparation, page: str) -> None:
                 f'<div class="mlc-muted" role="alert">{escape(t("first.failed", why=refusal(now.error)))}</div>',
                 width="stretch",
             )
-            label = t("first.retry")
+            words = "first.retry"
         else:
             size = say.size(FIRST_MODEL.wheel_bytes)
             st.html(f'<div class="mlc-muted">{escape(t("first.absent", size=size))}</div>', width="stretch")
-            label = t("first.bring")
-        if st.button(label, icon=":material/refresh:", key=f"{page}_preparing_again"):
+            words = "first.bring"
+        if button(words, icon="refresh", key=f"{page}_preparing_again"):
             prepare_first_model(bring=True)
             st.rerun()
 

@@ -11,7 +11,9 @@ from multi_llm_comparator.comparison.presets import MAX_FILE_BYTES, MAX_NAME_CHA
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, warn
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.taking_files import draw_upload
 
 # Puts parameters into a pane; the names are of those that were chosen.
 Take = Callable[[ModelConfig, frozenset[str]], None]
@@ -38,19 +40,19 @@ def draw_presets(pane: Pane, take: Take, key: str) -> None:
                 on_click="ignore",
                 type="tertiary",
             )
-    _draw_import(presets, key)
+    draw_upload("preset.import", ["json"], MAX_FILE_BYTES, _import, key=f"{key}_preset_import")
 
 
 def _draw_choice(presets: Presets, names: list[str], pane: Pane, take: Take, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = st.selectbox(t("preset.choose"), names, key=f"{key}_preset")
-        if st.button(t("preset.apply"), key=f"{key}_preset_apply", type="primary"):
+        if main_button("preset.apply", key=f"{key}_preset_apply"):
             preset = attempt(lambda: presets.load(chosen))
             if preset is not None:
                 take(preset.apply(pane.config), frozenset(preset.parameters))
                 inform(t("preset.applied", name=chosen))
             st.rerun()
-        if st.button(t("preset.delete"), icon=":material/delete:", key=f"icon_preset_delete_{key}", type="tertiary"):
+        if quiet_button("preset.delete", icon="delete", key=f"icon_preset_delete_{key}"):
             attempt(lambda: presets.delete(chosen))
             inform(t("preset.deleted", name=chosen))
             st.rerun()
@@ -61,25 +63,15 @@ def _draw_save(presets: Presets, pane: Pane, key: str) -> None:
         name = st.text_input(
             t("preset.name"), key=f"{key}_preset_name", max_chars=MAX_NAME_CHARS, placeholder=t("preset.name_example")
         )
-        if st.button(t("preset.save"), key=f"{key}_preset_save", disabled=not name.strip()):
+        if button("preset.save", key=f"{key}_preset_save", disabled=not name.strip()):
             saved = attempt(lambda: presets.save(name, pane.config))
             if saved is not None:
                 inform(t("preset.saved", name=saved.name))
             st.rerun()
 
 
-def _draw_import(presets: Presets, key: str) -> None:
-    times = st.session_state.get("compare_preset_imports", 0)
-    upload = st.file_uploader(
-        t("preset.import"), type="json", key=f"{key}_preset_import_{times}", max_upload_size=MAX_FILE_BYTES >> 20
-    )
-    if upload is None:
-        return
-    st.session_state["compare_preset_imports"] = times + 1
-    if upload.size > MAX_FILE_BYTES:
+def _import(name: str, data: bytes) -> None:
+    if len(data) > MAX_FILE_BYTES:
         warn(t("preset.too_large", limit=say.size(MAX_FILE_BYTES)))
-    else:
-        names = attempt(lambda: presets.import_(upload.getvalue()))
-        if names is not None:
-            inform(tn("preset.imported", len(names)))
-    st.rerun()
+    elif (names := attempt(lambda: Presets().import_(data))) is not None:
+        inform(tn("preset.imported", len(names)))

@@ -12,6 +12,7 @@ from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.state import show_run
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
 
@@ -31,9 +32,7 @@ class _Draft:
 
 def draw_edit_button(run_id: str, turn: int, prompt: str, images: tuple[StoredImage, ...] = ()) -> None:
     """Beside a prompt; opens the editor with it."""
-    if st.button(
-        t("board.edit"), icon=":material/edit:", key=f"icon_edit_{turn}", type="tertiary", help=t("board.edit_why")
-    ):
+    if quiet_button("board.edit", icon="edit", key=f"icon_edit_{turn}", why=True):
         st.session_state[_DRAFT] = _Draft(run_id, turn, prompt, images, uuid.uuid4().hex[:8])
         st.rerun()
 
@@ -61,14 +60,8 @@ def draw_prompt_editor(send: Callable[[str, tuple[StoredImage, ...]], bool]) -> 
         )
         st.caption(t("board.edit_why"))
         with st.container(horizontal=True, horizontal_alignment="right"):
-            cancelled = st.button(t("act.cancel"), key="compare_edit_cancel", type="tertiary")
-            asked = st.button(
-                t("board.edit_ask"),
-                key="compare_edit_ask",
-                icon=":material/send:",
-                type="primary",
-                disabled=not prompt.strip(),
-            )
+            cancelled = quiet_button("act.cancel", key="compare_edit_cancel")
+            asked = main_button("board.edit_ask", icon="send", key="compare_edit_ask", disabled=not prompt.strip())
         if cancelled or (asked and _ask(draft, prompt, send)):
             st.session_state.pop(_DRAFT, None)
             st.rerun()

@@ -11,8 +11,9 @@ from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.ui.compare.state import leave_run, open_run
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.history.run_files import draw_import
-from multi_llm_comparator.ui.history.run_heading import draw_export, draw_new, draw_popover
+from multi_llm_comparator.ui.history.run_heading import draw_export, draw_new
 from multi_llm_comparator.ui.kit.actions import inform, perform
+from multi_llm_comparator.ui.kit.buttons import button, opener
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.measure.adding import draw_add_to_set
@@ -28,8 +29,8 @@ def draw_heading(comparison: Comparison | None) -> None:
             _draw_run_heading(comparison, comparison.snapshot())
         # Opening another run closes the list: it is another popover then.
         key = f"compare_runs_{comparison.id if comparison else ''}"
-        draw_popover(t("run.runs"), ":material/history:", key, _draw_runs)
-        draw_popover(t("run.more"), ":material/more_horiz:", "compare_more", lambda: _draw_more(comparison))
+        opener("run.runs", _draw_runs, icon="history", key=key, type="tertiary")
+        opener("run.more", _draw_more, comparison, icon="more_horiz", key="compare_more", type="tertiary")
 
 
 def _draw_runs() -> None:
@@ -84,11 +85,6 @@ def _again_button(comparison: Comparison, name: str, *, same_seeds: bool) -> Non
             open_run(new.id)
             inform(t("run.again_started"))
 
-    st.button(
-        t(f"run.{name}"),
-        icon=":material/replay:",
-        key=f"compare_{name}",
-        help=t(f"run.{name}_why"),
-        on_click=again,
-        disabled=not comparison.snapshot().turns,
+    button(
+        f"run.{name}", again, icon="replay", key=f"compare_{name}", why=True, disabled=not comparison.snapshot().turns
     )

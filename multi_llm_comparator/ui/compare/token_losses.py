@@ -11,6 +11,7 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, Comparison
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.evaluation.answer_loss import AnswerLoss, AnswerLosses, loss_on_answer, scoring_config
 from multi_llm_comparator.ui.kit.actions import perform, refusal
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.html_pieces import letter
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
@@ -34,7 +35,7 @@ def draw_losses(turn: TurnSnapshot, answer: AnswerSnapshot, snapshot: Comparison
         return
     with st.expander(t("tokens.loss"), key=f"compare_loss_{answer.answer_id}"):
         st.caption(t("tokens.loss_why"))
-        if st.button(t("tokens.loss_start"), icon=":material/balance:", key="compare_loss_start"):
+        if button("tokens.loss_start", icon="balance", key="compare_loss_start"):
             with st.spinner(t("tokens.loss_running")):
                 _measure(answer, others)
         found: AnswerLosses | None = _kept().get(answer.answer_id)

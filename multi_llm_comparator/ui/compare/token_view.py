@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.compare.token_losses import draw_losses
 from multi_llm_comparator.ui.compare.token_parting import draw_parting
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t, tm
 
 _OPENED = "compare_tokens_of"
@@ -54,9 +55,7 @@ def draw_token_button(answer: AnswerSnapshot, key: str) -> None:
     """Under an answer whose tokens were kept. The dialog is drawn outside the fragment that polls."""
     if not any(answer.pieces) or not answer.progress.is_over:
         return
-    if st.button(
-        t("tokens.open"), icon=":material/data_array:", key=f"icon_tokens_{key}", type="tertiary", help=t("tokens.why")
-    ):
+    if quiet_button("tokens.open", icon="data_array", key=f"icon_tokens_{key}", help=t("tokens.why")):
         st.session_state[_OPENED] = (answer.turn, answer.pane_id)
         st.rerun()
 

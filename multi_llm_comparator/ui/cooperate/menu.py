@@ -12,10 +12,8 @@ from multi_llm_comparator.ui.kit.i18n import t
 
 def draw_heading(run: CooperationRun | None) -> None:
     """The page's title line: the question on the left, what to do with it on the right."""
-    title, runs = t("cooperate.new_title"), t("plan.runs")
-    run_heading.draw_heading(
-        "cooperate", run, _draw_runs, _draw_actions, new_title=title, runs=runs, key=SETUP.revision
-    )
+    title, key = t("cooperate.new_title"), SETUP.revision
+    run_heading.draw_heading("cooperate", run, _draw_runs, _draw_actions, new_title=title, runs="plan.runs", key=key)
 
 
 def _draw_runs() -> None:
@@ -24,10 +22,9 @@ def _draw_runs() -> None:
 
 def _draw_actions(run: CooperationRun) -> None:
     if run.state in ("stopped", "interrupted", "failed"):
-        run_heading.draw_resume("cooperate", t("plan.resume"), t("cooperate.resume_why"), RUN.resume, run.id)
+        run_heading.draw_resume("cooperate", "plan.resume", RUN.resume, run.id, help=t("cooperate.resume_why"))
     if run.is_over:
-        label, why = t("plan.again"), t("cooperate.again_why")
-        run_heading.draw_again("cooperate", label, why, _again, run.spec.question)
+        run_heading.draw_again("cooperate", "plan.again", _again, run.spec.question, help=t("cooperate.again_why"))
     run_heading.draw_export("cooperate", KIND, run.id, run.created_at, run.title)
     run_heading.draw_new("cooperate", RUN.leave)
 

@@ -15,6 +15,7 @@ from multi_llm_comparator.routing.recorded import recorded_curves
 from multi_llm_comparator.routing.surroundings import FOLDER, learning_in
 from multi_llm_comparator.ui.cooperate.routing_chart import routing_chart
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tm
 from multi_llm_comparator.ui.kit.live_chart import live_chart
@@ -55,7 +56,7 @@ def _draw_point(folder: Path) -> float:
         help=t("routing.priority_help"),
     )
     is_other = priority != (usual if kept is None else kept)
-    if st.button(t("routing.keep"), disabled=not is_other, key="routing_keep", icon=":material/push_pin:"):
+    if button("routing.keep", icon="push_pin", key="routing_keep", disabled=not is_other):
         attempt(lambda: choose_priority(folder, priority))
         inform(t("routing.kept", priority=f"{priority:g}"))
         st.rerun()
@@ -117,10 +118,9 @@ def _draw_learnt(folder: Path, priority: float) -> None:
         st.info(t("routing.nothing_learnt"), icon=":material/school:")
     _draw_curves(learnt.curves if learnt is not None else None, priority)
     with st.container(horizontal=True, key="routing_learning"):
-        label = t("routing.learn_again") if has_learnt else t("routing.learn")
-        if st.button(label, key="routing_learn", icon=":material/school:"):
+        if button("routing.learn_again" if has_learnt else "routing.learn", icon="school", key="routing_learn"):
             _learn(folder)
-        if has_learnt and st.button(t("routing.forget"), key="routing_forget", icon=":material/delete:"):
+        if has_learnt and button("routing.forget", icon="delete", key="routing_forget"):
             learning_in(folder).forget()
             st.rerun()
 

@@ -12,7 +12,8 @@ from multi_llm_comparator.cooperation.words import WORDS, words_of
 from multi_llm_comparator.ui.cooperate.state import SETUP
 from multi_llm_comparator.ui.cooperate.worth import worth_line
 from multi_llm_comparator.ui.kit.actions import attempt, inform
-from multi_llm_comparator.ui.kit.i18n import current_language, t, tm
+from multi_llm_comparator.ui.kit.buttons import button, opener
+from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.plans.targets import known_targets, offered_targets
 from multi_llm_comparator.workbench import get_workbench
 
@@ -42,12 +43,8 @@ def draw_setup() -> None:
             placeholder=t("cooperate.members_none"),
             **SETUP.bind("members"),
         )
-        with (
-            more,
-            st.popover(t("plan.more"), icon=":material/tune:", key="icon_cooperate_tune", on_change="rerun") as box,
-        ):
-            if box.open:
-                _draw_more(offered, names)
+        with more:
+            opener("plan.more", _draw_more, offered, names, icon="tune", key="icon_cooperate_tune")
     about = escape(say(f"about_{setup.mode}"))
     st.html(f'<div class="mlc-coop-about">{about} {worth_line(setup.mode, setup.members)}</div>')
 
@@ -81,12 +78,13 @@ def _draw_more(offered: list[str], names: dict[str, str]) -> None:
     SETUP.temperature()
     SETUP.number("max_tokens", 1, get_workbench().settings.max_tokens_limit)
     SETUP.number("deadline_s", 0, 86_400)
-    st.button(
-        tm("cooperate.keep", name=f"{PREFIX}{setup.mode}"),
+    button(
+        "cooperate.keep",
+        _keep,
+        icon="bookmark_add",
         key="cooperate_keep",
-        icon=":material/bookmark_add:",
-        help=t("cooperate.keep_why"),
-        on_click=_keep,
+        why=True,
+        values={"name": f"{PREFIX}{setup.mode}"},
         width="stretch",
     )
 

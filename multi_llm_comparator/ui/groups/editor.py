@@ -21,6 +21,7 @@ from multi_llm_comparator.groups.group_entries import GroupEntry, names_twice, r
 from multi_llm_comparator.ui.groups.group_draft import Draft
 from multi_llm_comparator.ui.groups.group_form import ask_for_group, ask_for_weights, show_changes
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, refusal
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
@@ -56,15 +57,8 @@ def _open(name: str | None) -> None:
 def draw_editing_buttons() -> None:
     """A new group, and the last change taken back. Outside of what is renewed every second."""
     if edited_file_can_undo():
-        st.button(
-            t("group_edit.undo"),
-            icon=":material/undo:",
-            key="groups_undo",
-            type="tertiary",
-            help=t("group_edit.undo_why"),
-            on_click=_undo,
-        )
-    st.button(t("group_edit.new"), icon=":material/add:", key="groups_new", on_click=open_editor, args=(None,))
+        quiet_button("group_edit.undo", _undo, icon="undo", key="groups_undo", why=True)
+    button("group_edit.new", open_editor, None, icon="add", key="groups_new")
 
 
 def edited_file_can_undo() -> bool:
@@ -111,15 +105,13 @@ def draw_group_editor() -> None:
 def _draw_ends(draft: Draft, changed: Callable[[], str], name: str) -> str:
     """The buttons below; what is wrong, where what one of them asked for was refused."""
     with st.container(horizontal=True, horizontal_alignment="right", key="groups_editor_ends"):
-        if draft.known_as and st.button(
-            t("group_edit.delete"), icon=":material/delete:", key="groups_editor_delete", type="tertiary"
-        ):
+        if draft.known_as and quiet_button("group_edit.delete", icon="delete", key="groups_editor_delete"):
             known = draft.known_as
             return _end(draft, lambda: without_group(draft.text, known), "group_edit.deleted", known)
-        if st.button(t("act.cancel"), key="groups_editor_cancel", type="tertiary"):
+        if quiet_button("act.cancel", key="groups_editor_cancel"):
             st.session_state.pop(_DRAFT, None)
             st.rerun()
-        if st.button(t("group_edit.save"), icon=":material/check:", key="groups_editor_save", type="primary"):
+        if main_button("group_edit.save", icon="check", key="groups_editor_save"):
             return _end(draft, changed, "group_edit.saved", name)
     return ""
 

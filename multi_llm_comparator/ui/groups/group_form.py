@@ -13,6 +13,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.groups.config import FallbackStrategy
 from multi_llm_comparator.groups.group_entries import LIMITS, GroupEntry, LevelEntry
 from multi_llm_comparator.ui.groups.group_draft import MAX_LEVELS, Draft
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
@@ -41,13 +42,12 @@ def ask_for_group(draft: Draft) -> tuple[str, GroupEntry]:
     ).strip()
     offered = _models(draft)
     levels = [_ask_for_level(draft, number, level, offered) for number, level in list(draft.levels.items())]
-    st.button(
-        t("group_edit.add_level"),
-        icon=":material/add:",
+    quiet_button(
+        "group_edit.add_level",
+        draft.add_level,
+        icon="add",
         key=f"groups_add_level_{draft.key}",
-        type="tertiary",
         disabled=len(draft.levels) >= MAX_LEVELS,
-        on_click=draft.add_level,
     )
     entry = replace(draft.entry, description=description, levels=tuple(levels))
     return name, _ask_for_rules(draft, entry)
@@ -68,14 +68,13 @@ def _ask_for_level(draft: Draft, number: int, level: LevelEntry, offered: Sequen
                 help=t("group_edit.models_why"),
                 placeholder=t("group_edit.models_choose"),
             )
-            st.button(
-                t("group_edit.remove_level"),
-                icon=":material/close:",
+            quiet_button(
+                "group_edit.remove_level",
+                draft.remove_level,
+                number,
+                icon="close",
                 key=f"icon_groups_level_remove_{key}",
-                type="tertiary",
                 disabled=len(draft.levels) == 1,
-                on_click=draft.remove_level,
-                args=(number,),
             )
         limits = _ask_for_limits(level, key)
     return replace(level, name=name, models=tuple(models), **limits)

@@ -11,7 +11,7 @@ from multi_llm_comparator.groups import GroupsConfig
 from multi_llm_comparator.groups.config import FallbackStrategy, TaskGroup
 from multi_llm_comparator.ui.groups.editor import open_editor
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
@@ -31,11 +31,8 @@ def draw_group_list(config: GroupsConfig, status: dict[str, Any]) -> None:
             horizontal=True, vertical_alignment="center", key=f"group_row_{abs(hash(name)):x}", wrap=False
         ):
             st.html(f'<div class="mlc-groups">{group_row(name, group, status)}</div>', width="stretch")
-            if st.button(
-                t("group_edit.edit", name=plain(name)),
-                icon=":material/edit:",
-                key=f"icon_group_edit_{abs(hash(name)):x}",
-                type="tertiary",
+            if quiet_button(
+                "group_edit.edit", icon="edit", key=f"icon_group_edit_{abs(hash(name)):x}", values={"name": name}
             ):
                 open_editor(name)
                 st.rerun()

@@ -18,6 +18,7 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import exact_config
 from multi_llm_comparator.ui.groups.group_list import rule_name
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice, named_choices, tone_of
 from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem, state_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
@@ -126,9 +127,7 @@ def _draw_answer(trial: Trial) -> None:
     progress = trial.progress
     with st.container(horizontal=True, vertical_alignment="center", key="groups_trial_head"):
         st.html(_head(trial), width="stretch")
-        if not progress.is_over and st.button(
-            t("act.stop"), icon=":material/stop_circle:", key="groups_trial_stop", type="tertiary"
-        ):
+        if not progress.is_over and quiet_button("act.stop", icon="stop_circle", key="groups_trial_stop"):
             trial.stop()
     with st.container(key="groups_trial_text"):
         if progress.text:

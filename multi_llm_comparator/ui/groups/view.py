@@ -12,6 +12,7 @@ from multi_llm_comparator.groups import GroupsConfig
 from multi_llm_comparator.ui.groups.group_list import BREAKER_TONES, draw_group_list, rule_name
 from multi_llm_comparator.ui.kit import figures
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import detail, empty, model_label, note_chip, problem, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tm, tn
@@ -100,12 +101,7 @@ def _draw_models(status: dict[str, Any]) -> None:
                 continue
             is_used = breaker["state"] == "closed" and not model["out"]
             action = "open" if is_used else "reset"
-            if st.button(
-                t(f"groups.{action}"),
-                key=f"groups_{action}_{abs(hash(name)):x}",
-                type="tertiary",
-                help=t(f"groups.{action}_why"),
-            ):
+            if quiet_button(f"groups.{action}", key=f"groups_{action}_{abs(hash(name)):x}", why=True):
                 perform(_turn(name, open_it=is_used))
                 st.rerun()
 

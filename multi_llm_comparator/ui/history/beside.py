@@ -12,6 +12,7 @@ from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.ui.history.kinds import KINDS, open_page_of
 from multi_llm_comparator.ui.history.overview import Overview, Part, ShownAnswer
 from multi_llm_comparator.ui.history.rows import tag_chips, title_of, traits
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, model_label, problem, table
 from multi_llm_comparator.ui.kit.i18n import t, tn
@@ -54,13 +55,7 @@ def _draw_heading(run: RunSummary, index: int) -> None:
             + (f'<div class="mlc-muted">{escape(cut_line(run.note, MAX_NOTE_CHARS))}</div>' if run.note else ""),
             width="stretch",
         )
-        if st.button(
-            t("history.open"),
-            icon=":material/open_in_new:",
-            key=f"beside_open_{index}",
-            type="tertiary",
-            disabled=run.kind not in KINDS,
-        ):
+        if quiet_button("history.open", icon="open_in_new", key=f"beside_open_{index}", disabled=run.kind not in KINDS):
             open_page_of(run)
 
 

@@ -11,6 +11,7 @@ from multi_llm_comparator.sharing.bundle import Manifest
 from multi_llm_comparator.sharing.here import Here
 from multi_llm_comparator.ui.history.kinds import KINDS, kind_name
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import button, main_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
@@ -73,9 +74,9 @@ def _draw(data: bytes, manifest: Manifest, here: Here) -> None:
     else:
         st.success(t("share.same"), icon=":material/check_circle:")
     with st.container(horizontal=True):
-        if st.button(t("share.run_again"), icon=":material/replay:", type="primary", disabled=not here.is_complete):
+        if main_button("share.run_again", icon="replay", disabled=not here.is_complete):
             _show(perform(get_workbench().shared.run_again(data), timeout_s=STARTING_S))
-        if manifest.kind == COMPARISON and st.button(t("share.as_it_was"), icon=":material/visibility:"):
+        if manifest.kind == COMPARISON and button("share.as_it_was", icon="visibility"):
             run_id = perform(get_workbench().shared.open_run(data), timeout_s=STARTING_S)
             _show(None if run_id is None else (COMPARISON, run_id))
 

@@ -13,6 +13,7 @@ from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.ui.history.kinds import KINDS, kind_name
 from multi_llm_comparator.ui.history.rows import STATES
 from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.figures import zone
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.visitor import caller_name, visitor
@@ -67,13 +68,7 @@ def draw_filters() -> RunFilter:
             _draw_date("from")
             _draw_date("to")
         if has_filters():
-            st.button(
-                t("history.clear"),
-                icon=":material/filter_alt_off:",
-                type="tertiary",
-                key="history_clear",
-                on_click=clear_filters,
-            )
+            quiet_button("history.clear", clear_filters, icon="filter_alt_off", key="history_clear")
     _write_address()
     return _chosen()
 

@@ -38,6 +38,7 @@ from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.navigation import go_to, page_names
+from multi_llm_comparator.ui.kit.shown_run import ShownRun
 from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.plans import state as plans
 from multi_llm_comparator.ui.services import state as services
@@ -46,7 +47,6 @@ from multi_llm_comparator.voting.documents import KIND as VOTE
 from multi_llm_comparator.workbench import get_workbench
 
 READING_S = 60.0
-_JOB_ICON = ":material/model_training:"
 # The job that the page Tune shows.
 _JOB = AddressedId("run", "tune_run")
 
@@ -91,67 +91,39 @@ def _forget_job(run_id: str) -> None:
         _JOB.keep(None)
 
 
+def _shown(page: str, icon: str, run: ShownRun[Any, Any], drawn: Callable[[Any], Overview]) -> KindOnPages:
+    overview = partial(_overview, drawn=drawn)
+    return KindOnPages(page=page, icon=icon, open=run.open, forget=run.forget, overview=overview)
+
+
+def _job(page: str, icon: str, drawn: Callable[[Any], Overview]) -> KindOnPages:
+    overview = partial(_overview, drawn=drawn)
+    return KindOnPages(page=page, icon=icon, open=_JOB.ask, forget=_forget_job, overview=overview)
+
+
 KINDS: dict[str, KindOnPages] = {
     COMPARISON: KindOnPages(
         page="compare",
-        icon=":material/view_column:",
+        icon="view_column",
         open=compare.open_run,
         forget=compare.forget_run,
         overview=partial(_overview, drawn=comparison_overview),
     ),
     PLAN: KindOnPages(
         page="plans",
-        icon=":material/account_tree:",
+        icon="account_tree",
         open=plans.RUN.open,
         forget=plans.RUN.forget,
         overview=_plan_overview,
     ),
-    COOPERATION: KindOnPages(
-        page="cooperate",
-        icon=":material/diversity_3:",
-        open=cooperate.RUN.open,
-        forget=cooperate.RUN.forget,
-        overview=partial(_overview, drawn=cooperation_overview),
-    ),
-    EVALUATION: KindOnPages(
-        page="measure",
-        icon=":material/straighten:",
-        open=measure.RUN.open,
-        forget=measure.RUN.forget,
-        overview=partial(_overview, drawn=evaluation_overview),
-    ),
-    SERVICE: KindOnPages(
-        page="services",
-        icon=":material/lab_profile:",
-        open=services.RUN.open,
-        forget=services.RUN.forget,
-        overview=partial(_overview, drawn=service_overview),
-    ),
-    VOTE: KindOnPages(
-        page="vote",
-        icon=":material/how_to_vote:",
-        open=vote.RUN.open,
-        forget=vote.RUN.forget,
-        overview=partial(_overview, drawn=vote_overview),
-    ),
+    COOPERATION: _shown("cooperate", "diversity_3", cooperate.RUN, cooperation_overview),
+    EVALUATION: _shown("measure", "straighten", measure.RUN, evaluation_overview),
+    SERVICE: _shown("services", "lab_profile", services.RUN, service_overview),
+    VOTE: _shown("vote", "how_to_vote", vote.RUN, vote_overview),
 }
-
-
 # A job whose page is not offered is listed and exported like any other run; there is nowhere to open it.
-KINDS |= {
-    kind: KindOnPages(
-        page=page, icon=_JOB_ICON, open=_JOB.ask, forget=_forget_job, overview=partial(_overview, drawn=job_overview)
-    )
-    for kind, page in JOB_PAGES.items()
-    if page in page_names()
-}
-KINDS[DISTILLATION] = KindOnPages(
-    page="tune",
-    icon=":material/edit_square:",
-    open=_JOB.ask,
-    forget=_forget_job,
-    overview=partial(_overview, drawn=distillation_overview),
-)
+KINDS |= {kind: _job(page, "model_training", job_overview) for kind, page in JOB_PAGES.items() if page in page_names()}
+KINDS[DISTILLATION] = _job("tune", "edit_square", distillation_overview)
 
 
 def kind_name(kind: str) -> str:

@@ -11,6 +11,7 @@ from multi_llm_comparator.tracking.records import ItemRef, RunFilter, RunSummary
 from multi_llm_comparator.ui.history.kinds import open_page_of
 from multi_llm_comparator.ui.history.rows import title_of
 from multi_llm_comparator.ui.kit.actions import attempt, perform
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
@@ -26,7 +27,7 @@ def draw_marks_button(run: RunSummary) -> None:
     def ask() -> None:
         st.session_state[_MARKED] = run.id
 
-    st.button(t("history.mark"), icon=":material/sell:", type="tertiary", key=f"icon_mark_{run.id}", on_click=ask)
+    quiet_button("history.mark", ask, icon="sell", key=f"icon_mark_{run.id}")
 
 
 def draw_marks_dialog(runs: Sequence[RunSummary]) -> None:
@@ -86,7 +87,7 @@ def _draw_parent(parent_id: str) -> None:
     parents = perform(get_workbench().runs.list(RunFilter(ids=(parent_id,)), 1)) or []
     for parent in parents:
         st.caption(plain(t("history.made_from", title=title_of(parent))))
-        if st.button(t("history.open_parent"), icon=":material/call_split:", key=f"history_parent_{parent_id}"):
+        if button("history.open_parent", icon="call_split", key=f"history_parent_{parent_id}"):
             open_page_of(parent)
     if not parents:
         st.caption(t("history.made_from_gone"))

@@ -12,6 +12,7 @@ from multi_llm_comparator.ui.history.kinds import KINDS
 from multi_llm_comparator.ui.history.rows import title_of
 from multi_llm_comparator.ui.history.run_files import draw_archives
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
+from multi_llm_comparator.ui.kit.buttons import button, main_button, opener, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.workbench import get_workbench
@@ -39,13 +40,13 @@ def draw_pick_all(runs: Sequence[RunSummary]) -> None:
     """One button for all rows that the page shows."""
     ids = [run.id for run in runs]
     is_all = all(run_id in picked() for run_id in ids)
-    st.button(
-        t("history.pick_none" if is_all else "history.pick_all"),
-        icon=":material/deselect:" if is_all else ":material/select_all:",
-        type="tertiary",
+    quiet_button(
+        "history.pick_none" if is_all else "history.pick_all",
+        _pick,
+        ids,
+        not is_all,
+        icon="deselect" if is_all else "select_all",
         key="history_pick_all",
-        on_click=_pick,
-        args=(ids, not is_all),
     )
 
 
@@ -56,34 +57,22 @@ def draw_picked() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", border=True, key="history_bulk", gap="small"):
         st.markdown(tn("history.picked", len(ids)), width="content")
-        st.button(
-            t("history.beside"),
-            icon=":material/splitscreen_left:",
+        button(
+            "history.beside",
+            _set_beside,
+            icon="splitscreen_left",
             key="history_beside",
-            help=t("history.beside_why"),
+            why=True,
             disabled=len(ids) != 2,
-            on_click=_set_beside,
         )
-        with st.popover(
-            t("run.export"), icon=":material/folder_zip:", key="history_export", on_change="rerun"
-        ) as export:
-            if export.open:
-                draw_archives(ids)
-        with st.popover(
-            t("history.delete"), icon=":material/delete:", key="history_delete", on_change="rerun"
-        ) as delete:
-            if delete.open:
-                st.write(tn("history.delete_all_sure", len(ids)))
-                st.button(
-                    t("history.delete_yes"),
-                    key="history_delete_all_yes",
-                    type="primary",
-                    on_click=delete_runs,
-                    args=(list(ids),),
-                )
-        st.button(
-            t("history.pick_end"), icon=":material/close:", type="tertiary", key="history_pick_end", on_click=_clear
-        )
+        opener("run.export", draw_archives, ids, icon="folder_zip", key="history_export")
+        opener("history.delete", _draw_delete, ids, icon="delete", key="history_delete")
+        quiet_button("history.pick_end", _clear, icon="close", key="history_pick_end")
+
+
+def _draw_delete(ids: Sequence[str]) -> None:
+    st.write(tn("history.delete_all_sure", len(ids)))
+    main_button("history.delete_yes", delete_runs, list(ids), key="history_delete_all_yes")
 
 
 def delete_runs(run_ids: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.ui.history.rows import row
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.workbench import get_workbench
@@ -22,7 +23,7 @@ def draw_recent(
     *,
     key: str,
     does: str = "open",
-    icon: str = ":material/open_in_new:",
+    icon: str = "open_in_new",
     leave_out: Collection[str] = (),
     first: Callable[[RunSummary], bool] = lambda _: False,
 ) -> None:
@@ -54,19 +55,12 @@ def draw_recent(
             horizontal=True, vertical_alignment="center", wrap=False, gap="xsmall", key=f"{key}_row_{run.id}"
         ):
             st.html(row(run, shows_kind=False), width="stretch")
-            st.button(
-                t(f"history.{does}"),
-                icon=icon,
-                type="tertiary",
-                key=f"icon_{key}_{does}_{run.id}",
-                on_click=act,
-                args=(run.id,),
-            )
+            quiet_button(f"history.{does}", act, run.id, icon=icon, key=f"icon_{key}_{does}_{run.id}")
     if not listed:
         st.caption(t("history.no_match"))
     elif len(listed) == shown:
         _draw_rest((perform(runs.count(wanted)) or 0) - shown, shown, key)
-    if st.button(t("history.all_runs"), icon=":material/history:", type="tertiary", key=f"{key}_all"):
+    if quiet_button("history.all_runs", icon="history", key=f"{key}_all"):
         go_to("history", kind=kind)
 
 
@@ -81,10 +75,4 @@ def _draw_rest(left: int, shown: int, key: str) -> None:
     def show_more() -> None:
         st.session_state[f"{key}_shown"] = shown + SHOWN
 
-    st.button(
-        tn("history.show_more", left),
-        icon=":material/expand_more:",
-        type="tertiary",
-        key=f"{key}_more",
-        on_click=show_more,
-    )
+    quiet_button("history.show_more", show_more, icon="expand_more", key=f"{key}_more", values={"n": left})

@@ -17,6 +17,7 @@ from multi_llm_comparator.ui.history.share import draw_share
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.i18n import current_language, t
+from multi_llm_comparator.ui.kit.taking_files import draw_upload
 from multi_llm_comparator.workbench import get_workbench
 
 # What runs of every kind can be exported as.
@@ -79,21 +80,14 @@ def _archive(run_ids: tuple[str, ...], name: str, language: Language) -> bytes:
 
 def draw_import(opened: Callable[[str], None]) -> None:
     """Read a comparison that was exported as JSON, which is opened as a run of its own, or a bundle of any run."""
-    upload = st.file_uploader(
-        t("run.import"),
-        type=["json", "zip"],
-        key=f"compare_import_{st.session_state.get('compare_imports', 0)}",
-        help=t("run.import_why"),
-        max_upload_size=MAX_IMPORT_BYTES >> 20,
-    )
-    if upload is None:
-        return
-    st.session_state["compare_imports"] = st.session_state.get("compare_imports", 0) + 1
-    if upload.size > MAX_IMPORT_BYTES:
-        warn(t("run.import_too_large", limit=say.size(MAX_IMPORT_BYTES)))
-    elif upload.name.lower().endswith(".zip"):
-        open_bundle(upload.getvalue())
-    elif (run := perform(get_workbench().comparisons.import_run(upload.getvalue()), timeout_s=EXPORT_S)) is not None:
-        opened(run.id)
-        inform(t("run.imported"))
-    st.rerun()
+
+    def take(name: str, data: bytes) -> None:
+        if len(data) > MAX_IMPORT_BYTES:
+            warn(t("run.import_too_large", limit=say.size(MAX_IMPORT_BYTES)))
+        elif name.lower().endswith(".zip"):
+            open_bundle(data)
+        elif (run := perform(get_workbench().comparisons.import_run(data), timeout_s=EXPORT_S)) is not None:
+            opened(run.id)
+            inform(t("run.imported"))
+
+    draw_upload("run.import", ["json", "zip"], MAX_IMPORT_BYTES, take, key="compare_import", why="run.import_why")

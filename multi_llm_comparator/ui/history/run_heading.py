@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Protocol, TypeVar, TypeVarTuple, Unpack
 
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.ui.history.run_files import draw_exports
+from multi_llm_comparator.ui.kit.buttons import Look, button, opener, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.shown_run import stop
 
 MAX_TITLE_CHARS = 160
@@ -27,6 +28,7 @@ class Titled(Protocol):
 
 
 R = TypeVar("R", bound=Titled)
+Ts = TypeVarTuple("Ts")
 
 
 def draw_heading(
@@ -37,7 +39,7 @@ def draw_heading(
     *,
     new_title: str,
     title: str = "",
-    runs: str = "",
+    runs: str = "run.runs",
     key: object = "",
 ) -> None:
     """The run's title on the left, what to do with it on the right.
@@ -49,7 +51,7 @@ def draw_heading(
         draw_actions: draws what can be done with the open run.
         new_title: the page's title where no run is open.
         title: of the open run, where it is shown by another one than its own.
-        runs: what the list of runs is called.
+        runs: what the list of runs is called, by its key in the locales.
         key: the list is closed when this changes, or another run is open.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{page}_heading"):
@@ -59,44 +61,30 @@ def draw_heading(
             draw_actions(run)
         # Opening another run closes the list: it is another popover then.
         list_key = f"{page}_runs_{run.id if run else ''}_{key}"
-        draw_popover(runs or t("run.runs"), ":material/history:", list_key, draw_runs)
+        opener(runs, draw_runs, icon="history", key=list_key, type="tertiary")
 
 
-def draw_popover(label: str, icon: str, key: str, draw: Callable[[], None]) -> None:
-    """A button that opens what ``draw`` draws, which is not done before."""
-    with st.popover(plain(label), icon=icon, type="tertiary", key=key, on_change="rerun") as box:
-        if box.open:
-            draw()
+def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **look: Unpack[Look]) -> None:
+    button("act.stop", act, run_id, icon="stop_circle", key=f"{page}_stop", shortcut="Alt+S", **look)
 
 
-def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **more: Any) -> None:
-    icon, key = ":material/stop_circle:", f"{page}_stop"
-    st.button(t("act.stop"), icon=icon, key=key, shortcut="Alt+S", on_click=act, args=(run_id,), **more)
+def draw_resume(page: str, words: str, resume: Callable[[str], None], run_id: str, **look: Unpack[Look]) -> None:
+    button(words, resume, run_id, icon="resume", key=f"{page}_resume", **look)
 
 
-def draw_resume(page: str, label: str, why: str, resume: Callable[[str], None], run_id: str, **more: Any) -> None:
-    icon, key = ":material/resume:", f"{page}_resume"
-    st.button(plain(label), icon=icon, key=key, help=plain(why), on_click=resume, args=(run_id,), **more)
-
-
-def draw_again(page: str, label: str, why: str, again: Callable[..., None], *args: Any) -> None:
+def draw_again(page: str, words: str, again: Callable[[*Ts], None], *args: *Ts, **look: Unpack[Look]) -> None:
     """Set up, or begin, another run as this one was."""
-    key, icon = f"{page}_again", ":material/replay:"
-    st.button(plain(label), icon=icon, type="tertiary", key=key, help=plain(why), on_click=again, args=args)
+    quiet_button(words, again, *args, icon="replay", key=f"{page}_again", **look)
 
 
 def draw_export(
     page: str, kind: str, run_id: str, created_at: float, title: str, *, leave_out: Collection[str] = ()
 ) -> None:
     """The run as a file, in each format; a link to it."""
-    draw_popover(
-        t("run.export"),
-        ":material/download:",
-        f"{page}_export",
-        lambda: draw_exports(kind, run_id, created_at, title, leave_out=leave_out),
-    )
+    draw = partial(draw_exports, kind, run_id, created_at, title, leave_out=leave_out)
+    opener("run.export", draw, icon="download", key=f"{page}_export", type="tertiary")
 
 
-def draw_new(page: str, leave: Callable[[], None], icon: str = ":material/add_comment:") -> None:
+def draw_new(page: str, leave: Callable[[], None], icon: str = "add_comment") -> None:
     """Leave the run for another one."""
-    st.button(t("run.new"), icon=icon, type="tertiary", key=f"{page}_new", on_click=leave, shortcut="Alt+N")
+    quiet_button("run.new", leave, icon=icon, key=f"{page}_new", shortcut="Alt+N")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -14,6 +15,7 @@ from multi_llm_comparator.ui.history.picked import delete_runs, draw_pick, draw_
 from multi_llm_comparator.ui.history.rows import row
 from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import button, main_button, opener, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
@@ -53,15 +55,13 @@ def _draw_nothing() -> None:
     if has_filters():
         st.html(empty(t("history.no_match"), t("history.no_match_text")))
         with st.container(horizontal=True, horizontal_alignment="center"):
-            st.button(
-                t("history.clear"), icon=":material/filter_alt_off:", key="history_show_all", on_click=clear_filters
-            )
+            button("history.clear", clear_filters, icon="filter_alt_off", key="history_show_all")
         return
     st.html(empty(t("history.empty"), t("history.empty_text")))
     with st.container(horizontal=True, horizontal_alignment="center"):
         # The first kind of each page stands for all that begins there.
         for kind, known in {known.page: (kind, known) for kind, known in reversed(KINDS.items())}.values():
-            if st.button(t(f"history.begin_{kind}"), icon=known.icon, key=f"history_begin_{kind}", type="primary"):
+            if main_button(f"history.begin_{kind}", icon=known.icon, key=f"history_begin_{kind}"):
                 go_to(known.page)
 
 
@@ -71,36 +71,19 @@ def _draw_run(run: RunSummary, parent: str) -> None:
     ):
         draw_pick(run)
         st.html(row(run, parent=parent), width="stretch")
-        if st.button(
-            t("history.open"),
-            icon=":material/open_in_new:",
-            key=f"history_open_{run.id}",
-            type="tertiary",
-            disabled=run.kind not in KINDS,
+        if quiet_button(
+            "history.open", icon="open_in_new", key=f"history_open_{run.id}", disabled=run.kind not in KINDS
         ):
             open_page_of(run)
         draw_marks_button(run)
-        with st.popover(
-            t("run.export"), icon=":material/download:", type="tertiary", key=f"icon_export_{run.id}", on_change="rerun"
-        ) as export:
-            if export.open:
-                draw_exports(run.kind, run.id, run.created_at, run.title)
-        with st.popover(
-            t("history.delete"),
-            icon=":material/delete:",
-            type="tertiary",
-            key=f"icon_delete_{run.id}",
-            on_change="rerun",
-        ) as delete:
-            if delete.open:
-                st.write(t("history.delete_sure"))
-                st.button(
-                    t("history.delete_yes"),
-                    key=f"history_delete_yes_{run.id}",
-                    type="primary",
-                    on_click=delete_runs,
-                    args=([run.id],),
-                )
+        draw = partial(draw_exports, run.kind, run.id, run.created_at, run.title)
+        opener("run.export", draw, icon="download", key=f"icon_export_{run.id}", type="tertiary")
+        opener("history.delete", _draw_delete, run.id, icon="delete", key=f"icon_delete_{run.id}", type="tertiary")
+
+
+def _draw_delete(run_id: str) -> None:
+    st.write(t("history.delete_sure"))
+    main_button("history.delete_yes", delete_runs, [run_id], key=f"history_delete_yes_{run_id}")
 
 
 def _draw_paging(page: int, pages: int, total: int) -> None:

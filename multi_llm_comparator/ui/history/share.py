@@ -14,6 +14,7 @@ from multi_llm_comparator.sharing.links import DAY_S, SharedLink, SharedLinks
 from multi_llm_comparator.sharing.shared_runs import BUNDLED_KINDS
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.copy_button import copy_button
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.workbench import get_workbench
@@ -46,13 +47,7 @@ def _draw_links(run_id: str) -> None:
     days = st.selectbox(
         t("share.valid"), DAYS, 1, format_func=lambda n: tn("share.days", n), key=f"share_days_{run_id}"
     )
-    st.button(
-        t("share.make"),
-        icon=":material/add_link:",
-        key=f"share_make_{run_id}",
-        on_click=_make,
-        args=(run_id, days),
-    )
+    button("share.make", _make, run_id, days, icon="add_link", key=f"share_make_{run_id}")
     for link in _links().of_run(run_id):
         _draw_link(link)
     if urlsplit(st.context.url or "").hostname in _LOOPBACK:
@@ -72,12 +67,11 @@ def _draw_link(link: SharedLink) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         copy_button(address, t("share.copy"), key=f"share_copy_{link.id}")
         st.caption(t("share.until", day=say.moment(link.expires_at, st.context.timezone)[:16]), width="stretch")
-        st.button(
-            t("share.take_back"),
-            icon=":material/link_off:",
-            type="tertiary",
+        quiet_button(
+            "share.take_back",
+            lambda: attempt(lambda: _links().take_back(link.id)),
+            icon="link_off",
             key=f"share_take_back_{link.id}",
-            on_click=lambda: attempt(lambda: _links().take_back(link.id)),
         )
 
 

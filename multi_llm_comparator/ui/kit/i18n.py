@@ -57,14 +57,20 @@ def t(key: str, /, **values: Any) -> str:
 
 def tn(key: str, n: int, /, **values: Any) -> str:
     """As :func:`t` for ``n`` things: takes the singular under ``key_one`` when ``n`` is 1 and the language has one."""
-    language = current_language()
-    singular = f"{key}_one"
-    return translate(language, singular if n == 1 and singular in texts(language) else key, n=n, **values)
+    return t(_counted(key, n), n=n, **values)
 
 
 def tm(key: str, /, **values: Any) -> str:
-    """As :func:`t` where Streamlit reads Markdown: the values, which others may have written, are shown as they are."""
-    return t(key, **{name: plain(value) for name, value in values.items()})
+    """As :func:`t` where Streamlit reads Markdown: the values, which others may have written, are shown as they are.
+
+    With an ``n`` among them it takes the singular as :func:`tn` does.
+    """
+    return t(_counted(key, values.get("n")), **{name: plain(value) for name, value in values.items()})
+
+
+def _counted(key: str, n: object) -> str:
+    singular = f"{key}_one"
+    return singular if n == 1 and singular in texts(current_language()) else key
 
 
 def translate(language: str, key: str, /, **values: Any) -> str:

@@ -10,6 +10,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.mlflow_pages import MlflowPages
 from multi_llm_comparator.tracking.mlflow_log import local_uri, shown_uri
 from multi_llm_comparator.ui.kit.actions import attempt, show_notices
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
 
@@ -43,14 +44,7 @@ def draw_mlflow(said: str, key: str) -> None:
         return
     if state == "failed":
         st.warning(tm("mlflow.failed", said=pages.problem), icon=":material/warning:")
-    st.button(
-        t("mlflow.start"),
-        icon=":material/monitoring:",
-        key=f"mlflow_{key}",
-        help=t("mlflow.start_why"),
-        on_click=attempt,
-        args=(pages.start,),
-    )
+    button("mlflow.start", attempt, pages.start, icon="monitoring", key=f"mlflow_{key}", why=True)
 
 
 @st.fragment(run_every=POLL_S)

@@ -6,6 +6,7 @@ from html import escape
 
 import streamlit as st
 
+from multi_llm_comparator.ui.kit.buttons import main_button
 from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.navigation import go_to
@@ -23,5 +24,5 @@ def draw_no_models(page: str, title: str) -> None:
         return
     st.html(empty(title, t("welcome.no_models_text")))
     with st.container(horizontal=True, horizontal_alignment="center"):
-        if st.button(t("act.open_models"), icon=":material/deployed_code:", key=f"{page}_to_models", type="primary"):
+        if main_button("act.open_models", icon="deployed_code", key=f"{page}_to_models"):
             go_to("models")

@@ -9,6 +9,7 @@ from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.prompt_sets import MAX_NAME_CHARS, PromptRow, PromptSet, checked_set
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 
 # A prompt, and the images that stand before it.
@@ -29,12 +30,13 @@ def draw_add_to_set(snapshot: ComparisonSnapshot) -> None:
             key=f"compare_to_set_{snapshot.id}",
             help=t("measure.add_to_set_why"),
         )
-        st.button(
-            t("measure.add_now"),
-            icon=":material/playlist_add:",
+        button(
+            "measure.add_now",
+            _add,
+            snapshot,
+            chosen or "",
+            icon="playlist_add",
             key=f"compare_add_to_set_{snapshot.id}",
-            on_click=_add,
-            args=(snapshot, chosen or ""),
         )
 
 

@@ -16,6 +16,7 @@ from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapsho
 from multi_llm_comparator.evaluation.measuring.spec import Subject
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tm
@@ -79,11 +80,8 @@ def _draw_head(snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> N
             on_click=_go,
             args=(snapshot.id, shown[min(len(shown) - 1, place + 1)]),
         )
-        if item.source == PROMPTS and st.button(
-            t("measure.in_compare"),
-            icon=":material/view_column:",
-            key="measure_in_compare",
-            help=t("measure.in_compare_why"),
+        if item.source == PROMPTS and button(
+            "measure.in_compare", icon="view_column", key="measure_in_compare", why=True
         ):
             _compare(snapshot, number, snapshot.spec.subjects[:MAX_PANES])
 
@@ -115,11 +113,8 @@ def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey,
         if cell.state == "done":
             _draw_own_score(run, key, cell, position)
         _draw_prompt_seen(run, key, cell)
-        if snapshot.items[key.item].source == PROMPTS and st.button(
-            t("measure.ask_in_compare"),
-            icon=":material/open_in_new:",
-            type="tertiary",
-            key=f"measure_ask_{key.subject}_{key.repeat}",
+        if snapshot.items[key.item].source == PROMPTS and quiet_button(
+            "measure.ask_in_compare", icon="open_in_new", key=f"measure_ask_{key.subject}_{key.repeat}"
         ):
             _compare(snapshot, key.item, (subject,), seed=cell.seed)
 
@@ -154,20 +149,22 @@ def _figures(cell: Cell) -> str:
 
 def _draw_own_score(run: EvaluationRun, key: CellKey, cell: Cell, position: int) -> None:
     choices = (
-        (1.0, ":material/thumb_up:", "right", RIGHT_KEYS),
-        (0.0, ":material/thumb_down:", "wrong", WRONG_KEYS),
+        (1.0, "thumb_up", "right", RIGHT_KEYS),
+        (0.0, "thumb_down", "wrong", WRONG_KEYS),
     )
     with st.container(horizontal=True, gap="small"):
         for value, icon, name, keys in choices:
             is_chosen = cell.human == value
-            st.button(
-                t(f"measure.{name}"),
+            button(
+                f"measure.{name}",
+                _score_by_hand,
+                run,
+                key,
+                None if is_chosen else value,
                 icon=icon,
                 key=f"measure_{name}_{key.subject}_{key.repeat}",
                 type="primary" if is_chosen else "secondary",
                 shortcut=keys[position] if position < len(keys) else None,
-                on_click=_score_by_hand,
-                args=(run, key, None if is_chosen else value),
             )
 
 

@@ -14,9 +14,10 @@ from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.compare.first_panes import demo_four, four_ways
 from multi_llm_comparator.ui.compare.state import loadable_models, pane_choices
 from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.choices import Choice, listed, plans
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.page_setup import PageSetup
 from multi_llm_comparator.ui.kit.welcome import draw_hero
 from multi_llm_comparator.workbench import get_workbench
@@ -128,9 +129,6 @@ def draw_example(
 
     names = [label_of(model.id) for model in models]
     with st.container(horizontal=True, horizontal_alignment="center"):
-        st.button(
-            tm(f"{page}.example", one=names[0], other=names[1]),
-            icon=":material/bolt:",
-            key=f"{page}_example",
-            on_click=begin,
+        button(
+            f"{page}.example", begin, icon="bolt", key=f"{page}_example", values={"one": names[0], "other": names[1]}
         )

@@ -14,6 +14,7 @@ from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapsho
 from multi_llm_comparator.evaluation.measuring.spec import Subject
 from multi_llm_comparator.evaluation.measuring.words import source_name, words_of
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.chart_look import FAINT, MUTED, Figure, label, layout
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
@@ -112,11 +113,4 @@ def _draw_past(name: str, past: Past, key: str) -> None:
             f"{escape(tn('measure.items', score.n))} · {escape(source)} · {escape(past.title)}</div>",
             width="stretch",
         )
-        st.button(
-            t("history.open"),
-            icon=":material/open_in_new:",
-            type="tertiary",
-            key=f"icon_measure_past_{key}",
-            on_click=RUN.open,
-            args=(past.run_id,),
-        )
+        quiet_button("history.open", RUN.open, past.run_id, icon="open_in_new", key=f"icon_measure_past_{key}")

@@ -7,6 +7,7 @@ import streamlit as st
 from multi_llm_comparator.evaluation.prompt_library import MAX_NAME_CHARS, PromptLibrary, SavedPrompt
 from multi_llm_comparator.evaluation.prompt_sets import MAX_PROMPT_CHARS
 from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 
 # So many prompts of so many characters are handed to the browser.
@@ -121,13 +122,8 @@ def _draw_saving(prompts: list[SavedPrompt]) -> None:
     for number, prompt in enumerate(prompts[:MAX_OFFERED]):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.text(prompt.name, width="stretch")
-            st.button(
-                t("library.delete"),
-                icon=":material/delete:",
-                type="tertiary",
-                key=f"icon_library_delete_{edits}_{number}",
-                on_click=_delete,
-                args=(prompt.name,),
+            quiet_button(
+                "library.delete", _delete, prompt.name, icon="delete", key=f"icon_library_delete_{edits}_{number}"
             )
     with st.form(f"library_form_{edits}", border=False):
         name = st.text_input(t("library.name"), max_chars=MAX_NAME_CHARS)

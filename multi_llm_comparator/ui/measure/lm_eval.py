@@ -120,10 +120,9 @@ def _draw_actions(job: JobSnapshot) -> None:
     if not job.is_over:
         run_heading.draw_stop("measure", job.id, _stop)
     elif job.state != "done":
-        why = t("measure.lm_eval_again_why")
-        run_heading.draw_resume("measure", t("measure.lm_eval_again"), why, _resume, job.id)
+        run_heading.draw_resume("measure", "measure.lm_eval_again", _resume, job.id, why=True)
     run_heading.draw_export("measure", job.spec.kind, job.id, job.created, job.title)
-    run_heading.draw_new("measure", RUN.leave, ":material/add:")
+    run_heading.draw_new("measure", RUN.leave, "add")
 
 
 def _stop(run_id: str) -> None:

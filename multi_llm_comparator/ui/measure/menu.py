@@ -12,6 +12,7 @@ from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.history import run_heading
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.buttons import Look, button, main_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.measure.asked import known_sets
@@ -43,18 +44,17 @@ def _draw_actions(run: EvaluationRun) -> None:
             _draw_rescore(run, snapshot)
             _draw_votes(run, snapshot)
     run_heading.draw_export("measure", KIND, run.id, run.created_at, snapshot.title)
-    run_heading.draw_again("measure", t("measure.again"), t("measure.again_why"), set_up_again, run)
-    run_heading.draw_new("measure", RUN.leave, ":material/add:")
+    run_heading.draw_again("measure", "measure.again", set_up_again, run, why=True)
+    run_heading.draw_new("measure", RUN.leave, "add")
 
 
 def _draw_resume(snapshot: EvaluationSnapshot) -> None:
+    look: Look = {"why": True, "type": "primary"}
     if snapshot.state in ("stopped", "interrupted", "failed"):
-        label, why = t("measure.resume"), t("measure.resume_why")
+        run_heading.draw_resume("measure", "measure.resume", RUN.resume, snapshot.id, **look)
     elif snapshot.failed:
-        label, why = tn("measure.retry", snapshot.failed), t("measure.retry_why")
-    else:
-        return
-    run_heading.draw_resume("measure", label, why, RUN.resume, snapshot.id, type="primary")
+        look["values"] = {"n": snapshot.failed}
+        run_heading.draw_resume("measure", "measure.retry", RUN.resume, snapshot.id, **look)
 
 
 def _draw_rescore(run: EvaluationRun, snapshot: EvaluationSnapshot) -> None:
@@ -67,9 +67,7 @@ def _draw_rescore(run: EvaluationRun, snapshot: EvaluationSnapshot) -> None:
         format_func=lambda one: names.get(one, t("measure.rescore_same")),
         key=f"measure_rescore_by_{run.id}",
     )
-    st.button(
-        t("measure.rescore_now"), key="measure_rescore_now", type="primary", on_click=_rescore, args=(run, chosen)
-    )
+    main_button("measure.rescore_now", _rescore, run, chosen, key="measure_rescore_now")
 
 
 def _rescore(run: EvaluationRun, set_id: str) -> None:
@@ -93,9 +91,7 @@ def _draw_votes(run: EvaluationRun, snapshot: EvaluationSnapshot) -> None:
         if votes is not None:
             VOTES.open(votes.id)
             go_to("vote", run=votes.id)
-    st.button(
-        t("measure.take_votes"), icon=":material/download_done:", key="measure_take_votes", on_click=_take, args=(run,)
-    )
+    button("measure.take_votes", _take, run, icon="download_done", key="measure_take_votes")
 
 
 def _take(run: EvaluationRun) -> None:

@@ -20,6 +20,7 @@ from multi_llm_comparator.evaluation.prompt_set_files import (
 from multi_llm_comparator.evaluation.prompt_sets import COMPARISONS, MAX_NAME_CHARS, PromptSet, checked_set
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.measure.asked import EXAMPLE, NO_SET
 from multi_llm_comparator.ui.measure.state import SETUP
@@ -45,23 +46,15 @@ def draw_set_buttons(prompts: PromptSet | None, chosen: str) -> None:
         key = f"measure_upload_{st.session_state.get(_UPLOADS, 0)}"
         with st.popover(t("measure.upload"), icon=":material/upload_file:", type="tertiary", key=key):
             _draw_upload()
-        st.button(
-            t("measure.edit_set"),
-            icon=":material/edit_note:",
-            type="tertiary",
+        quiet_button(
+            "measure.edit_set",
+            _edit,
+            prompts,
+            icon="edit_note",
             key="measure_edit_set",
             disabled=prompts is None or len(prompts.rows) > MAX_EDITED_ROWS,
-            on_click=_edit,
-            args=(prompts,),
         )
-        st.button(
-            t("measure.new_set"),
-            icon=":material/add:",
-            type="tertiary",
-            key="measure_new_set",
-            on_click=_edit,
-            args=(None,),
-        )
+        quiet_button("measure.new_set", _edit, None, icon="add", key="measure_new_set")
         if prompts is not None:
             _draw_files(prompts, chosen)
 
@@ -79,14 +72,7 @@ def _draw_files(prompts: PromptSet, chosen: str) -> None:
                 width="stretch",
             )
         if chosen not in (EXAMPLE, NO_SET):
-            st.button(
-                t("measure.delete_set"),
-                icon=":material/delete:",
-                key="measure_delete_set",
-                width="stretch",
-                on_click=_delete,
-                args=(prompts,),
-            )
+            button("measure.delete_set", _delete, prompts, icon="delete", key="measure_delete_set", width="stretch")
 
 
 def _draw_upload() -> None:

@@ -16,6 +16,7 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, perform, refusal, show_notices
+from multi_llm_comparator.ui.kit.buttons import button, main_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.workbench import get_workbench
@@ -92,12 +93,8 @@ def _draw_choice(model: ModelInfo) -> None:
     is_checked = _is_checkable(model, target) and st.toggle(
         t("convert.check"), True, key=f"models_convert_check_{model.id}", help=t("convert.check_why")
     )
-    if st.button(
-        t("convert.start"),
-        icon=":material/swap_horiz:",
-        type="primary",
-        key=f"models_convert_start_{model.id}",
-        disabled=is_taken or is_too_large,
+    if main_button(
+        "convert.start", icon="swap_horiz", key=f"models_convert_start_{model.id}", disabled=is_taken or is_too_large
     ):
         perform(_start(model, out, target, is_checked=is_checked))
         _look_away()
@@ -167,7 +164,7 @@ def _draw_job(job: ConversionJob) -> None:
             st.markdown(_outcome(job, name), width="stretch")
         else:
             st.progress(min(1.0, progress.share), text=plain(f"{name} · {_words(job)}"))
-        if not progress.is_over and st.button(t("convert.stop"), icon=":material/stop:", key=f"models_stop_{job.id}"):
+        if not progress.is_over and button("convert.stop", icon="stop", key=f"models_stop_{job.id}"):
             perform(job.cancel())
             st.rerun()
         if progress.is_over and st.button(

@@ -13,6 +13,7 @@ from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.compare.state import recommended
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import button, main_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.kit.i18n import t
@@ -106,11 +107,11 @@ def _draw_memory(model: ModelInfo) -> None:
                 width=180,
             )
         )
-        if st.button(t("models.load"), icon=":material/bolt:", key=f"models_load_{model.id}", type="primary"):
+        if main_button("models.load", icon="bolt", key=f"models_load_{model.id}"):
             begin_load(model, n_ctx)
             _look_away()
             st.rerun()
-        if is_loaded and st.button(t("models.unload"), icon=":material/eject:", key=f"models_unload_{model.id}"):
+        if is_loaded and button("models.unload", icon="eject", key=f"models_unload_{model.id}"):
             perform(engine.unload(model.id))
             st.rerun(scope="fragment")
     estimate = estimate_of(model, n_ctx)

@@ -10,6 +10,7 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.hub import HubDownload, HubHit, HubListing
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.models.fit import fit_chip, fit_here
@@ -66,9 +67,7 @@ def _draw_hits(hits: tuple[HubHit, ...]) -> None:
         for number, hit in enumerate(hits):
             with st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small"):
                 st.html(_hit(hit), width="stretch")
-                if st.button(
-                    t("download.offers"), icon=":material/expand_more:", type="tertiary", key=f"models_hub_hit_{number}"
-                ):
+                if quiet_button("download.offers", icon="expand_more", key=f"models_hub_hit_{number}"):
                     with st.spinner(t("download.asking")):
                         _look_up(hit.repo_id)
 
@@ -96,7 +95,7 @@ def _draw_choices(listing: HubListing) -> None:
     st.html(fit_chip(_as_model(listing, choice)))
     if listing.choices[choice].is_pickle:
         st.warning(t("download.pickle"), icon=":material/gpp_maybe:")
-    if st.button(t("download.start"), icon=":material/download:", type="primary", key="models_hub_start"):
+    if main_button("download.start", icon="download", key="models_hub_start"):
         perform(_start(listing, choice))
         st.session_state.pop(_LISTING, None)
         st.rerun()
@@ -147,7 +146,7 @@ def _draw_download(download: HubDownload, number: int) -> None:
                 st.markdown(tm(f"download.{progress.state}", name=name), width="stretch")
             else:
                 st.progress(min(1.0, share), text=plain(f"{name} · {_words(download)}"))
-                if st.button(t("download.cancel"), icon=":material/close:", key=f"models_hub_cancel_{number}"):
+                if button("download.cancel", icon="close", key=f"models_hub_cancel_{number}"):
                     perform(download.cancel())
                     st.rerun()
         if progress.error:

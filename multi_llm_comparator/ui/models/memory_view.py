@@ -15,6 +15,7 @@ from multi_llm_comparator.services.memory_manager import MemoryEstimate
 from multi_llm_comparator.ui.compare.state import recommended
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices, warn
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
@@ -48,11 +49,10 @@ def _draw_loaded_model(model: LoadedModel) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"loaded_{_safe(model.key)}", wrap=False):
         st.html(_loaded_row(model), width="stretch")
         draw_keeping(model, _safe(model.key))
-        if st.button(
-            t("models.unload"),
-            icon=":material/eject:",
+        if quiet_button(
+            "models.unload",
+            icon="eject",
             key=f"models_unload_{_safe(model.key)}",
-            type="tertiary",
             help=t("models.unload_why") if model.active else None,
         ):
             perform(get_workbench().engine.unload(model.model_id))

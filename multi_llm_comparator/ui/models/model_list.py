@@ -10,9 +10,10 @@ import streamlit as st
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.model_notes import ModelNote
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import type_name
 from multi_llm_comparator.ui.kit.html_pieces import dot, empty, note_chip
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, model_tone
 from multi_llm_comparator.ui.models.convert import draw_convert_button
 from multi_llm_comparator.ui.models.details import ask_for_details
@@ -73,9 +74,7 @@ def draw_models(models: Sequence[ModelInfo], text: str, notes: Mapping[str, Mode
     shown = st.session_state.get("models_shown", PAGE_SIZE)
     for model in models[:shown]:
         _draw_row(model, notes.get(model.id, ModelNote()))
-    if len(models) > shown and st.button(
-        tn("models.show_more", len(models) - shown), key="models_more", type="tertiary"
-    ):
+    if len(models) > shown and quiet_button("models.show_more", key="models_more", values={"n": len(models) - shown}):
         st.session_state["models_shown"] = shown + PAGE_SIZE
         st.rerun()
 
@@ -86,13 +85,7 @@ def _draw_row(model: ModelInfo, note: ModelNote) -> None:
     ):
         st.html(_row(model, note), width="stretch")
         draw_convert_button(model)
-        st.button(
-            t("models.details"),
-            key=f"models_details_{model.id}",
-            type="tertiary",
-            on_click=ask_for_details,
-            args=(model.id,),
-        )
+        quiet_button("models.details", ask_for_details, model.id, key=f"models_details_{model.id}")
 
 
 def _header() -> str:

@@ -12,6 +12,7 @@ from multi_llm_comparator.services.model_files import MAX_NAME_CHARS, delete_mod
 from multi_llm_comparator.services.model_notes import MAX_NOTE_CHARS, MAX_TAGS, ModelNote, ModelNotes
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.workbench import get_workbench, scan_again
 
@@ -63,17 +64,13 @@ def draw_files(model: ModelInfo) -> None:
         name = st.text_input(
             t("models.new_name"), _stem(model), max_chars=MAX_NAME_CHARS, key=f"models_new_name_{model.id}"
         )
-        if st.button(
-            t("models.rename"), icon=":material/edit:", key=f"models_rename_{model.id}", disabled=name == _stem(model)
-        ) and _renamed(model, name):
-            st.rerun()
+        if button("models.rename", icon="edit", key=f"models_rename_{model.id}", disabled=name == _stem(model)):
+            _rename(model, name)
         sure = st.toggle(
             tm("models.delete_sure", size=say.size(model.size), path=model.path), key=f"models_delete_sure_{model.id}"
         )
-        if st.button(
-            t("models.delete"), icon=":material/delete:", key=f"models_delete_{model.id}", disabled=not sure
-        ) and _deleted(model):
-            st.rerun()
+        if button("models.delete", icon="delete", key=f"models_delete_{model.id}", disabled=not sure):
+            _delete(model)
 
 
 def _stem(model: ModelInfo) -> str:
@@ -81,17 +78,14 @@ def _stem(model: ModelInfo) -> str:
     return path.stem if path.suffix.lower() == ".gguf" else path.name
 
 
-def _renamed(model: ModelInfo, name: str) -> bool:
-    if not _set_free(model):
-        return False
-    path = attempt(lambda: rename_model(model, name, roots()))
-    if path is None:
-        return False
+def _rename(model: ModelInfo, name: str) -> None:
+    if not _set_free(model) or (path := attempt(lambda: rename_model(model, name, roots()))) is None:
+        return
     new_id = ModelInfo("", "", _as_scanned(model, path), model.model_type, 0).id
     attempt(lambda: model_notes().move(model.id, new_id))
     inform(t("models.renamed", name=path.name))
     scan_again()
-    return True
+    st.rerun()
 
 
 def _as_scanned(model: ModelInfo, path: Path) -> str:
@@ -99,16 +93,16 @@ def _as_scanned(model: ModelInfo, path: Path) -> str:
     return str(Path(model.path).with_name(path.name))
 
 
-def _deleted(model: ModelInfo) -> bool:
+def _delete(model: ModelInfo) -> None:
     if attempt(lambda: places_of(model, roots())) is None or not _set_free(model):
-        return False
+        return
     freed = perform(asyncio.to_thread(delete_model, model, roots()), timeout_s=120)
     if freed is None:
-        return False
+        return
     attempt(lambda: model_notes().forget(model.id))
     inform(t("models.deleted", name=model.name, size=say.size(freed)))
     scan_again()
-    return True
+    st.rerun()
 
 
 def _set_free(model: ModelInfo) -> bool:

@@ -16,6 +16,7 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.services.hub import HubChoice, HubListing
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.choices import type_name
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t
@@ -114,7 +115,7 @@ def _draw_row(starter: Starter, number: int) -> None:
             st.html(note_chip(t("starter.here"), "", STATE_TONES["done"]), width="content")
         elif arriving:
             st.html(note_chip(t("starter.arriving"), "", STATE_TONES["running"]), width="content")
-        elif st.button(t("download.start"), icon=":material/download:", key=f"models_starter_get_{number}"):
+        elif button("download.start", icon="download", key=f"models_starter_get_{number}"):
             _fetch(starter)
 
 

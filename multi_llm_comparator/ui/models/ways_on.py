@@ -12,7 +12,7 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui.compare import state as compare
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.tune import state as tune
@@ -22,18 +22,18 @@ from multi_llm_comparator.ui.tune.bases import tunable_models
 def draw_ways_on(model: ModelInfo, convert: Callable[[ModelInfo], None]) -> None:
     """Compare, measure, tune this: each page opens with the model set up. ``convert`` asks into what."""
     with st.container(horizontal=True, key=f"models_ways_{model.id}"):
-        if st.button(t("models.compare_this"), icon=":material/view_column:", key=f"models_compare_{model.id}"):
+        if button("models.compare_this", icon="view_column", key=f"models_compare_{model.id}"):
             _compare(model)
-        if st.button(t("models.measure_this"), icon=":material/straighten:", key=f"models_measure_{model.id}"):
+        if button("models.measure_this", icon="straighten", key=f"models_measure_{model.id}"):
             _measure(model)
-        if any(one.id == model.id for one in tunable_models()) and st.button(
-            t("models.tune_this"), icon=":material/model_training:", key=f"models_tune_{model.id}"
+        if any(one.id == model.id for one in tunable_models()) and button(
+            "models.tune_this", icon="model_training", key=f"models_tune_{model.id}"
         ):
             tune.leave_run()
             tune.set_draft(replace(tune.current_draft(), base=model.id))
             go_to("tune")
-        if possible_targets(model) and st.button(
-            t("convert.title"), icon=":material/swap_horiz:", key=f"models_details_convert_{model.id}"
+        if possible_targets(model) and button(
+            "convert.title", icon="swap_horiz", key=f"models_details_convert_{model.id}"
         ):
             convert(model)
 

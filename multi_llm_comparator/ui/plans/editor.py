@@ -12,6 +12,7 @@ from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.core.exceptions import PlanError
 from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
 from multi_llm_comparator.plans.plan import Plan
+from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.plans.state import start
@@ -64,14 +65,10 @@ def draw_editor() -> None:
         )
         plan = _checked(xml)
         with st.container(horizontal=True, horizontal_alignment="right"):
-            cancelled = st.button(t("act.cancel"), key="plans_edit_cancel", type="tertiary")
-            st.button(t("plan.edit_check"), key="plans_edit_check", icon=":material/rule:", type="tertiary")
-            run_it = st.button(
-                t("plan.edit_run"),
-                key="plans_edit_run",
-                icon=":material/play_arrow:",
-                type="primary",
-                disabled=plan is None or not question.strip(),
+            cancelled = quiet_button("act.cancel", key="plans_edit_cancel")
+            quiet_button("plan.edit_check", icon="rule", key="plans_edit_check")
+            run_it = main_button(
+                "plan.edit_run", icon="play_arrow", key="plans_edit_run", disabled=plan is None or not question.strip()
             )
         if cancelled or (run_it and plan is not None and start(question, plan, beside=draft.beside)):
             st.session_state.pop(_DRAFT, None)

@@ -8,6 +8,7 @@ from multi_llm_comparator.plans.options import KIND
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.history import run_heading
+from multi_llm_comparator.ui.kit.buttons import button, opener, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.editor import edit
 from multi_llm_comparator.ui.plans.runs import draw_comparison_choice, draw_runs
@@ -16,28 +17,25 @@ from multi_llm_comparator.ui.plans.state import RUN, SETUP, setup_of, start
 
 def draw_heading(run: PlanRun | None) -> None:
     """The page's title line: the question on the left, what to do with it on the right."""
-    title, runs = t("plan.new_title"), t("plan.runs")
-    run_heading.draw_heading("plans", run, draw_runs, _draw_actions, new_title=title, runs=runs, key=SETUP.revision)
+    title, key = t("plan.new_title"), SETUP.revision
+    run_heading.draw_heading("plans", run, draw_runs, _draw_actions, new_title=title, runs="plan.runs", key=key)
 
 
 def _draw_actions(run: PlanRun) -> None:
     if run.state in ("stopped", "interrupted", "failed"):
-        run_heading.draw_resume("plans", t("plan.resume"), t("plan.resume_why"), RUN.resume, run.id)
+        run_heading.draw_resume("plans", "plan.resume", RUN.resume, run.id, why=True)
     if run.is_over:
         _draw_again(run)
-    st.button(
-        t("plan.edit"),
-        icon=":material/edit_note:",
-        type="tertiary",
+    quiet_button(
+        "plan.edit",
+        _edit,
+        run,
+        icon="edit_note",
         key="plans_edit",
         help=t("plan.edit_plan_why"),
         disabled=run.plan is None,
-        on_click=_edit,
-        args=(run,),
     )
-    run_heading.draw_popover(
-        t("plan.compare"), ":material/stacked_bar_chart:", "plans_compare", lambda: draw_comparison_choice(run)
-    )
+    opener("plan.compare", draw_comparison_choice, run, icon="stacked_bar_chart", key="plans_compare", type="tertiary")
     leave_out = () if run.plan else ("xml",)
     run_heading.draw_export("plans", KIND, run.id, run.created_at, run.question, leave_out=leave_out)
     run_heading.draw_new("plans", RUN.leave)
@@ -50,25 +48,27 @@ def _draw_again(run: PlanRun) -> None:
         t("plan.again"), icon=":material/replay:", type="primary" if is_changed else "tertiary", key="plans_again"
     ):
         st.caption(t("plan.again_changed" if is_changed else "plan.again_same"))
-        st.button(
-            t("plan.again_plan"),
-            icon=":material/account_tree:",
+        button(
+            "plan.again_plan",
+            _again,
+            run,
+            run.plan,
+            icon="account_tree",
             key="plans_again_plan",
-            help=t("plan.again_plan_why"),
+            why=True,
             disabled=run.plan is None or run.plan_is_direct,
             width="stretch",
-            on_click=_again,
-            args=(run, run.plan),
         )
-        st.button(
-            t("plan.again_planner"),
-            icon=":material/psychology:",
+        button(
+            "plan.again_planner",
+            _again,
+            run,
+            None,
+            icon="psychology",
             key="plans_again_planner",
-            help=t("plan.again_planner_why"),
+            why=True,
             disabled=not SETUP.current().planner,
             width="stretch",
-            on_click=_again,
-            args=(run, None),
         )
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from multi_llm_comparator.plans.plan import EASIEST, HARDEST
 from multi_llm_comparator.plans.saved import PREFIX, SavedPlans
 from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.buttons import opener
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import dot
 from multi_llm_comparator.ui.kit.i18n import t
@@ -42,9 +43,8 @@ def draw_setup() -> None:
         with workers:
             _draw_label(t("plan.workers"), t("plan.workers_why"))
             SETUP.number("workers", 1, MAX_WORKERS, **_LABELLED)
-        with more, st.popover(t("plan.more"), icon=":material/tune:", key="icon_plans_tune", on_change="rerun") as box:
-            if box.open:
-                _draw_more()
+        with more:
+            opener("plan.more", _draw_more, icon="tune", key="icon_plans_tune")
 
 
 def _draw_label(text: str, why: str, tone: str = "") -> None:

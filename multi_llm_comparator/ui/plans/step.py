@@ -12,6 +12,7 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_words import cost
 from multi_llm_comparator.plans.step_run import StepAttempt, StepRun, StepState
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import facts, model_label, problem
@@ -60,13 +61,7 @@ def _draw_choice(run: PlanRun, step_id: str) -> None:
 
 
 def _draw_again(run_id: str, step_id: str) -> None:
-    if st.button(
-        t("plan.solve_again"),
-        icon=":material/replay:",
-        type="tertiary",
-        key="plans_solve_again",
-        help=t("plan.solve_again_why"),
-    ):
+    if quiet_button("plan.solve_again", icon="replay", key="plans_solve_again", why=True):
         solve_again(run_id, step_id)
         # This is drawn in a fragment, and the whole page has another run now.
         st.rerun()

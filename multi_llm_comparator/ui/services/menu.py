@@ -35,8 +35,7 @@ def _draw_actions(run: ServiceRun) -> None:
     if snapshot.is_running:
         run_heading.draw_stop("services", run.id, disabled=snapshot.owner is not None)
     elif snapshot.state != "done":
-        label, why = t("services.resume"), t("services.resume_why")
-        run_heading.draw_resume("services", label, why, RUN.resume, run.id, type="primary")
+        run_heading.draw_resume("services", "services.resume", RUN.resume, run.id, why=True, type="primary")
     run_heading.draw_export("services", KIND, run.id, run.created_at, snapshot.title)
-    run_heading.draw_again("services", t("services.again"), t("services.again_why"), set_up_again, run)
-    run_heading.draw_new("services", RUN.leave, ":material/add:")
+    run_heading.draw_again("services", "services.again", set_up_again, run, why=True)
+    run_heading.draw_new("services", RUN.leave, "add")

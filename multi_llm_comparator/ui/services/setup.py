@@ -7,6 +7,7 @@ import streamlit as st
 from multi_llm_comparator.applications.reading.formats import FORMATS, PICTURES
 from multi_llm_comparator.applications.spec import KINDS, MAX_QUESTION_CHARS, SERVICES
 from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
+from multi_llm_comparator.ui.kit.buttons import button, main_button
 from multi_llm_comparator.ui.kit.choices import listed
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.welcome import draw_hero
@@ -28,12 +29,8 @@ def draw_setup() -> None:
     draw_hero(t("services.welcome"), t("services.welcome_text"))
     with st.container(horizontal=True, horizontal_alignment="center", key="services_examples"):
         for service in SERVICES:
-            st.button(
-                t(f"services.example_{service}"),
-                icon=":material/bolt:",
-                key=f"services_example_{service}",
-                on_click=start_example,
-                args=(service,),
+            button(
+                f"services.example_{service}", start_example, service, icon="bolt", key=f"services_example_{service}"
             )
     setup = SETUP.current()
     with st.container(border=True, key="services_setup"):
@@ -41,13 +38,12 @@ def draw_setup() -> None:
         _draw_document(setup)
         _draw_whom(setup)
     with st.container(horizontal=True, horizontal_alignment="center"):
-        st.button(
-            t("services.start"),
-            icon=":material/play_arrow:",
-            type="primary",
+        main_button(
+            "services.start",
+            start,
+            SETUP.key("file"),
+            icon="play_arrow",
             key="services_start",
-            on_click=start,
-            args=(SETUP.key("file"),),
             disabled=not setup.text.strip() and st.session_state.get(SETUP.key("file")) is None,
             shortcut="Alt+Enter",
         )

@@ -12,6 +12,7 @@ from multi_llm_comparator.core.requests import Priority
 from multi_llm_comparator.tracking.api_keys import MAX_NAME_CHARS, ApiKey
 from multi_llm_comparator.ui.kit import figures
 from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.workbench import get_workbench
@@ -41,7 +42,7 @@ def _draw_shown() -> None:
     with st.container(border=True, key="settings_api_key_box"):
         st.markdown(t("api_keys.copy_now"))
         st.code(secret, language=None, wrap_lines=True)
-        st.button(t("api_keys.copied"), key="settings_api_key_copied", on_click=_forget_shown)
+        button("api_keys.copied", _forget_shown, key="settings_api_key_copied")
 
 
 def _forget_shown() -> None:
@@ -54,13 +55,12 @@ def _draw_key(key: ApiKey) -> None:
             st.markdown(f"**{plain(key.name)}** · {plain(key.prefix)}…")
             st.caption(plain(" · ".join(_about(key))))
         is_valid = key.state == "valid"
-        st.button(
-            t("api_keys.revoke" if is_valid else "api_keys.delete"),
-            icon=":material/block:" if is_valid else ":material/delete:",
-            type="tertiary",
+        quiet_button(
+            "api_keys.revoke" if is_valid else "api_keys.delete",
+            _revoke if is_valid else _delete,
+            key,
+            icon="block" if is_valid else "delete",
             key=f"end_api_key_{key.id}",
-            on_click=_revoke if is_valid else _delete,
-            args=(key,),
         )
 
 

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.keys import KeyStore
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
@@ -40,14 +41,7 @@ def draw_keys() -> None:
 def _draw_key(name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"kept_key_{name}"):
         st.markdown(plain(f"store:{name}"), width="stretch")
-        st.button(
-            t("keys.delete"),
-            icon=":material/delete:",
-            type="tertiary",
-            key=f"delete_kept_key_{name}",
-            on_click=_delete,
-            args=(name,),
-        )
+        quiet_button("keys.delete", _delete, name, icon="delete", key=f"delete_kept_key_{name}")
 
 
 def _save(name: str, key: SecretStr) -> None:

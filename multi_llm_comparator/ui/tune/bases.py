@@ -14,6 +14,7 @@ from multi_llm_comparator.conversion.gguf_import import DTYPES
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui.compare.state import loadable_models
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import detail, model_label
@@ -103,8 +104,8 @@ def _draw_others() -> None:
         for model in others[:MAX_LISTED]:
             with st.container(horizontal=True, vertical_alignment="center", key=f"tune_other_{model.id}"):
                 st.html(model_label(_label(model), tone_of(model.id)), width="stretch")
-                if any(target in DTYPES for target in possible_targets(model)) and st.button(
-                    t("tune.to_pytorch"), icon=":material/swap_horiz:", key=f"tune_convert_{model.id}", type="tertiary"
+                if any(target in DTYPES for target in possible_targets(model)) and quiet_button(
+                    "tune.to_pytorch", icon="swap_horiz", key=f"tune_convert_{model.id}"
                 ):
                     ask_to_convert(model.id)
                     go_to("models")

@@ -13,6 +13,7 @@ from multi_llm_comparator.training.data.report import RuleCount
 from multi_llm_comparator.training.data.spec import MAX_ROWS
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.buttons import opener
 from multi_llm_comparator.ui.kit.html_pieces import figure, table
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.tune.data_work import Cleaned
@@ -100,14 +101,8 @@ def _draw_rule(rule: str, count: RuleCount) -> None:
             )
         else:
             st.html(f'<span title="{escape(t(f"tune.rule_{rule}_why"))}">{escape(t(f"tune.rule_{rule}"))}</span>')
-        with st.popover(
-            tn("tune.found_n", count.found) if count.left_out else tn("tune.found_kept_n", count.found),
-            type="tertiary",
-            key=f"tune_found_{rule}",
-            on_change="rerun",
-        ) as box:
-            if box.open:
-                _draw_examples(count)
+        words, found = "tune.found_n" if count.left_out else "tune.found_kept_n", {"n": count.found}
+        opener(words, _draw_examples, count, key=f"tune_found_{rule}", type="tertiary", values=found)
 
 
 def _switch(name: str, value: bool) -> None:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import streamlit as st
 
 from multi_llm_comparator.training.tuning_spec import Elsewhere
+from multi_llm_comparator.ui.kit.buttons import opener
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
 
@@ -26,10 +27,8 @@ def draw_cluster() -> Elsewhere | None:
     if find_spec("ray") is None:
         return None
     cluster = chosen_cluster()
-    label = t("elsewhere.here") if cluster is None else t("elsewhere.there")
-    with st.popover(label, icon=":material/hub:", type="tertiary", key="tune_cluster", on_change="rerun") as box:
-        if box.open:
-            _draw_choice()
+    words = "elsewhere.here" if cluster is None else "elsewhere.there"
+    opener(words, _draw_choice, icon="hub", key="tune_cluster", type="tertiary")
     if cluster is not None:
         st.html(f'<div class="mlc-muted">{escape(t("elsewhere.named", address=cluster.address))}</div>')
     return cluster

@@ -13,6 +13,7 @@ from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
 from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec, SplitSpec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, refusal, show_notices
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.asked import asked, forget
@@ -123,7 +124,7 @@ def _fetch(source: Source) -> None:
     found = asked("fetched", source.value, work)
     if found.error is not None:
         st.html(problem(t("tune.data_refused"), refusal(found.error)))
-        st.button(t("act.retry"), icon=":material/refresh:", key="tune_fetch_again", on_click=forget, args=("fetched",))
+        button("act.retry", forget, "fetched", icon="refresh", key="tune_fetch_again")
     elif found.value is None:
         st.html(f'<div class="mlc-waiting">{escape(t("tune.fetching", name=source.name))}</div>')
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -18,6 +19,7 @@ from multi_llm_comparator.training.data.distill import (
 from multi_llm_comparator.training.data.distillation import KIND, Distillation
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.buttons import main_button, opener
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.targets import known_targets, offered_targets
 from multi_llm_comparator.ui.tune.sources import keep_upload
@@ -52,22 +54,13 @@ def draw_distillation() -> None:
         uploaded = st.file_uploader(t("tune.write_file"), list(ENDINGS), key=f"tune_write_file_{revision}")
     with right:
         target, system, max_tokens = _draw_answerer(targets, revision)
-        if st.button(
-            t("tune.write_start"),
-            icon=":material/edit_square:",
-            type="primary",
-            key="tune_write_start",
-            width="stretch",
-        ):
+        if main_button("tune.write_start", icon="edit_square", key="tune_write_start", width="stretch"):
             options = DistillOptions(
                 target=target, system_prompt=system, parameters={"max_tokens": max_tokens, "temperature": 0.0}
             )
             _start(text, (uploaded.name, uploaded.getvalue()) if uploaded is not None else None, options)
-    with st.popover(
-        t("tune.written"), icon=":material/history:", type="tertiary", key="tune_written", on_change="rerun"
-    ) as box:
-        if box.open:
-            draw_recent(KIND, open_run, key="tune_written_runs")
+    draw = partial(draw_recent, KIND, open_run, key="tune_written_runs")
+    opener("tune.written", draw, icon="history", key="tune_written", type="tertiary")
 
 
 def _draw_answerer(targets: Mapping[str, str], revision: int) -> tuple[str, str, int]:

@@ -20,6 +20,7 @@ from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.training.tuning_spec import tuning_spec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
@@ -45,14 +46,7 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
         st.html(_figures(estimate))
         st.html(_bar(estimate))
         if not estimate.is_measured and not st.session_state.get(_MEASURES):
-            st.button(
-                t("tune.measure_here"),
-                icon=":material/timer:",
-                type="tertiary",
-                key="tune_measure_here",
-                help=t("tune.measure_here_why"),
-                on_click=_measure,
-            )
+            quiet_button("tune.measure_here", _measure, icon="timer", key="tune_measure_here", why=True)
         if estimate.why and chosen_cluster() is None and can_wait:
             st.info(tm("memory.waits", free=say.size(estimate.available_bytes)), icon=":material/hourglass_empty:")
         elif estimate.why and chosen_cluster() is None:
@@ -63,14 +57,16 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
     # Whether it fits there is for the cluster to tell.
     can_start = cluster is not None or can_wait
     jobs = grid_size()
-    st.button(
-        t("tune.start") if jobs == 1 else tn("tune.start_n", jobs),
-        icon=":material/play_arrow:",
-        type="primary",
+    main_button(
+        "tune.start" if jobs == 1 else "tune.start_n",
+        start,
+        title,
+        options,
+        estimate,
+        icon="play_arrow",
         key="tune_start",
+        values={"n": jobs},
         disabled=not can_start or jobs > MAX_GRID,
-        on_click=start,
-        args=(title, options, estimate),
     )
 
 

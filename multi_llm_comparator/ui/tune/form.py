@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from multi_llm_comparator.training.data.detection import Detection
 from multi_llm_comparator.training.data.spec import ColumnMapping
+from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm
@@ -32,14 +35,7 @@ def draw_form(found: Inspected) -> bool:
         else:
             st.html(_chips("form_mapped", detection))
         draw_mapping(detection.columns)
-        st.button(
-            t("tune.map_back"),
-            icon=":material/auto_awesome:",
-            type="tertiary",
-            key="tune_map_back",
-            on_click=change_draft,
-            kwargs={"mapping": None},
-        )
+        quiet_button("tune.map_back", partial(change_draft, mapping=None), icon="auto_awesome", key="tune_map_back")
     for note in found.notes[:MAX_NOTES]:
         st.caption(plain(note))
     return detection.usable > 0
@@ -48,18 +44,11 @@ def draw_form(found: Inspected) -> bool:
 def _draw_recognised(detection: Detection) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="tune_form"):
         st.html(_chips(f"form_{detection.format}", detection))
-        st.button(
-            t("tune.map_anyway"),
-            icon=":material/table:",
-            type="tertiary",
-            key="tune_map_anyway",
-            on_click=_map,
-            args=(detection,),
-        )
+        quiet_button("tune.map_anyway", _map, detection, icon="table", key="tune_map_anyway")
     if detection.is_preference and current_draft().changes.get("method") != "dpo":
         with st.container(horizontal=True, vertical_alignment="center", key="tune_is_preference"):
             st.info(t("tune.is_preference"), icon=":material/thumbs_up_down:", width="stretch")
-            st.button(t("tune.use_dpo"), key="tune_use_dpo", on_click=_use_dpo)
+            button("tune.use_dpo", _use_dpo, key="tune_use_dpo")
 
 
 def _chips(name: str, detection: Detection) -> str:

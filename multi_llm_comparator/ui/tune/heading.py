@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.history import run_heading
 from multi_llm_comparator.ui.history.recent import draw_recent
+from multi_llm_comparator.ui.kit.buttons import main_button, opener, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.again import duplicate
 from multi_llm_comparator.ui.tune.beside import draw_beside_choice
@@ -30,29 +33,14 @@ def _draw_actions(job: JobSnapshot) -> None:
     if not job.is_over:
         run_heading.draw_stop("tune", job.id, stop, help=t("tune.stop_why"), disabled=job.phase == "stopping")
     elif job.state in _RESUMABLE:
-        run_heading.draw_resume("tune", t("tune.resume"), t("tune.resume_why"), resume, job.id, type="primary")
-    st.button(
-        t("tune.duplicate"),
-        icon=":material/content_copy:",
-        type="tertiary",
-        key="tune_duplicate",
-        help=t("tune.duplicate_why"),
-        on_click=duplicate,
-        args=(job,),
-    )
-    run_heading.draw_popover(t("tune.beside"), ":material/ssid_chart:", "tune_beside", lambda: draw_beside_choice(job))
-    run_heading.draw_popover(t("tune.delete"), ":material/delete:", "tune_delete", lambda: _draw_delete(job))
+        run_heading.draw_resume("tune", "tune.resume", resume, job.id, why=True, type="primary")
+    quiet_button("tune.duplicate", duplicate, job, icon="content_copy", key="tune_duplicate", why=True)
+    opener("tune.beside", draw_beside_choice, job, icon="ssid_chart", key="tune_beside", type="tertiary")
+    opener("tune.delete", _draw_delete, job, icon="delete", key="tune_delete", type="tertiary")
     run_heading.draw_new("tune", leave_run)
 
 
 def _draw_delete(job: JobSnapshot) -> None:
     st.write(t("tune.delete_sure"))
     with_artefacts = st.checkbox(t("tune.delete_artefacts"), key=f"tune_delete_artefacts_{job.id}")
-    st.button(
-        t("history.delete_yes"),
-        key="tune_delete_yes",
-        type="primary",
-        on_click=delete,
-        args=(job.id,),
-        kwargs={"with_artefacts": with_artefacts},
-    )
+    main_button("history.delete_yes", partial(delete, job.id, with_artefacts=with_artefacts), key="tune_delete_yes")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from multi_llm_comparator.training.tuning_options import TuningOptions
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
 
@@ -70,14 +71,7 @@ _NONE: Mapping[str, Any] = {"evaluate_every": "auto"}
 def draw_options(options: TuningOptions, suggested: TuningOptions) -> None:
     """All options, with what they are now; what differs from the suggestion can be taken back at once."""
     changed = [name for name in current_draft().changes if name in FIELDS]
-    st.button(
-        t("tune.options_reset"),
-        icon=":material/restart_alt:",
-        type="tertiary",
-        key="tune_options_reset",
-        disabled=not changed,
-        on_click=_reset,
-    )
+    quiet_button("tune.options_reset", _reset, icon="restart_alt", key="tune_options_reset", disabled=not changed)
     for group, fields in GROUPS.items():
         st.markdown(f"**{t(f'tune.group_{group}')}**")
         columns = st.columns(2, gap="small")

@@ -9,6 +9,7 @@ import streamlit as st
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.compare import state as compare
+from multi_llm_comparator.ui.kit.buttons import button, main_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.measure import state as measure
@@ -28,19 +29,12 @@ def draw_outcome(job: JobSnapshot) -> None:
             st.info(t("tune.not_found_yet"), icon=":material/search:")
         return
     with st.container(horizontal=True, key="tune_outcome"):
-        if st.button(
-            t("tune.compare"),
-            icon=":material/compare:",
-            type="primary",
-            key="tune_compare",
-            help=t("tune.compare_why"),
-            disabled=tuned.base is None,
-        ):
+        if main_button("tune.compare", icon="compare", key="tune_compare", why=True, disabled=tuned.base is None):
             _compare(job, tuned)
-        if st.button(t("tune.measure"), icon=":material/straighten:", key="tune_measure", help=t("tune.measure_why")):
+        if button("tune.measure", icon="straighten", key="tune_measure", why=True):
             _measure(tuned)
         draw_export(tuned)
-        if st.button(t("tune.plans"), icon=":material/account_tree:", key="tune_plans", help=t("tune.plans_why")):
+        if button("tune.plans", icon="account_tree", key="tune_plans", why=True):
             plans.RUN.leave()
             plans.use_small(tuned.target)
             go_to("plans")

@@ -12,6 +12,7 @@ from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.presets import PRESETS
 from multi_llm_comparator.training.tuning_options import MAX_FIXED_PROMPTS, MAX_PROMPT_CHARS, TuningOptions
 from multi_llm_comparator.training.tuning_steps import step_count
+from multi_llm_comparator.ui.kit.buttons import opener
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
@@ -41,26 +42,17 @@ def draw_preset(
     )
     st.html(_summary(options, suggested, statistics))
     with st.container(horizontal=True, gap="small", key="tune_preset_more"):
-        with st.popover(
-            t("tune.options"), icon=":material/tune:", key="tune_options", on_change="rerun", width="content"
-        ) as box:
-            if box.open:
-                with st.container(key="popover_form_tune_options"):
-                    draw_options(options, suggested)
-        with st.popover(
-            _grid_label(), icon=":material/grid_on:", key="tune_grid", on_change="rerun", width="content"
-        ) as grid:
-            if grid.open:
-                _draw_grid(options)
-        with st.popover(
-            tn("tune.prompts_n", len(options.fixed_prompts)) if options.fixed_prompts else t("tune.prompts"),
-            icon=":material/quiz:",
-            key="tune_prompts",
-            on_change="rerun",
-            width="content",
-        ) as prompts:
-            if prompts.open:
-                _draw_prompts(options)
+        opener("tune.options", _draw_options, options, suggested, icon="tune", key="tune_options")
+        size, prompts = grid_size(), len(options.fixed_prompts)
+        words = "tune.grid" if size == 1 else "tune.grid_n"
+        opener(words, _draw_grid, options, icon="grid_on", key="tune_grid", values={"n": size})
+        words = "tune.prompts_n" if prompts else "tune.prompts"
+        opener(words, _draw_prompts, options, icon="quiz", key="tune_prompts", values={"n": prompts})
+
+
+def _draw_options(options: TuningOptions, suggested: TuningOptions) -> None:
+    with st.container(key="popover_form_tune_options"):
+        draw_options(options, suggested)
 
 
 def _summary(options: TuningOptions, suggested: TuningOptions, statistics: DataStatistics | None) -> str:
@@ -96,11 +88,6 @@ def grid_values() -> dict[str, tuple[float, ...] | tuple[int, ...]]:
     draft = current_draft()
     both = {"learning_rate": draft.rates, "rank": draft.ranks}
     return {name: values for name, values in both.items() if values} if grid_size() > 1 else {}
-
-
-def _grid_label() -> str:
-    size = grid_size()
-    return t("tune.grid") if size == 1 else tn("tune.grid_n", size)
 
 
 def _draw_grid(options: TuningOptions) -> None:

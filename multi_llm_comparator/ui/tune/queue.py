@@ -10,6 +10,7 @@ from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.tune.figures import phase_name, waits_for
 from multi_llm_comparator.ui.tune.jobs import at_work, move_up, stop, unload_idle
@@ -54,36 +55,18 @@ def _draw_job(job: JobSnapshot, *, is_open: bool, can_move: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"tune_queued_{job.id}"):
         st.html(_row(job), width="stretch")
         if job.waits_for is not None and job.waits_for.idle:
-            st.button(
-                t("tune.unload_idle"),
-                icon=":material/eject:",
-                type="tertiary",
-                key=f"tune_unload_{job.id}",
-                help=t("tune.unload_idle_why"),
-                on_click=unload_idle,
-                args=(job,),
-            )
+            quiet_button("tune.unload_idle", unload_idle, job, icon="eject", key=f"tune_unload_{job.id}", why=True)
         if job.state == "queued":
-            st.button(
-                t("tune.move_up"),
-                icon=":material/arrow_upward:",
-                type="tertiary",
+            quiet_button(
+                "tune.move_up",
+                move_up,
+                job.id,
+                icon="arrow_upward",
                 key=f"icon_tune_up_{job.id}",
                 disabled=not can_move,
-                on_click=move_up,
-                args=(job.id,),
             )
-        st.button(
-            t("act.stop"),
-            icon=":material/stop:",
-            type="tertiary",
-            key=f"icon_tune_stop_{job.id}",
-            on_click=stop,
-            args=(job.id,),
-        )
-        if not is_open and st.button(
-            t("history.open"), icon=":material/open_in_new:", type="tertiary", key=f"icon_tune_open_{job.id}"
-        ):
+        quiet_button("act.stop", stop, job.id, icon="stop", key=f"icon_tune_stop_{job.id}")
+        if not is_open and quiet_button("history.open", icon="open_in_new", key=f"icon_tune_open_{job.id}"):
             # The whole page shows another job now.
             open_run(job.id)
             st.rerun()

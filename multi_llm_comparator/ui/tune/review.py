@@ -12,6 +12,7 @@ from multi_llm_comparator.training.data.distillation import Distillation, Distil
 from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, show_notices
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import figure, model_label, problem
@@ -33,19 +34,12 @@ def draw_review_heading(run: DistillationSnapshot) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tune_heading"):
         st.title(plain(cut_line(run.title, MAX_TITLE_CHARS)), anchor=False, width="stretch")
         if run.state in ("queued", "running"):
-            st.button(
-                t("act.stop"), icon=":material/stop_circle:", key="tune_write_stop", on_click=_stop, args=(run.id,)
-            )
+            button("act.stop", _stop, run.id, icon="stop_circle", key="tune_write_stop")
         elif run.done < len(run.prompts):
-            st.button(
-                t("tune.resume"),
-                icon=":material/resume:",
-                key="tune_write_resume",
-                help=t("tune.write_resume_why"),
-                on_click=_resume,
-                args=(run.id,),
+            button(
+                "tune.resume", _resume, run.id, icon="resume", key="tune_write_resume", help=t("tune.write_resume_why")
             )
-        st.button(t("run.new"), icon=":material/add_comment:", type="tertiary", key="tune_new", on_click=leave_run)
+        quiet_button("run.new", leave_run, icon="add_comment", key="tune_new")
 
 
 def draw_review(run: DistillationSnapshot) -> None:
@@ -98,14 +92,15 @@ def _draw_use(run: DistillationSnapshot) -> None:
             t("tune.write_only_kept"), key=f"tune_write_only_kept_{run.id}", help=t("tune.write_only_kept_why")
         )
         count = len(used(run, only_reviewed=only_reviewed))
-        st.button(
-            tn("tune.write_use", count),
-            icon=":material/model_training:",
-            type="primary",
+        main_button(
+            "tune.write_use",
+            _use,
+            run.id,
+            only_reviewed,
+            icon="model_training",
             key="tune_write_use_button",
+            values={"n": count},
             disabled=not count,
-            on_click=_use,
-            args=(run.id, only_reviewed),
         )
 
 
@@ -180,14 +175,16 @@ def _draw_answer(run_id: str, prompt: DistillPrompt, answer: DistilledAnswer) ->
 
 def _draw_verdict(run_id: str, key: str, answer: DistilledAnswer) -> None:
     with st.container(horizontal=True, gap="xsmall"):
-        for review, icon in (("kept", ":material/check:"), ("rejected", ":material/close:")):
-            st.button(
-                t(f"tune.write_{review}_it"),
+        for review, icon in (("kept", "check"), ("rejected", "close")):
+            button(
+                f"tune.write_{review}_it",
+                _review,
+                run_id,
+                key,
+                "open" if answer.review == review else review,
                 icon=icon,
-                type="primary" if answer.review == review else "secondary",
                 key=f"tune_{review}_{run_id}_{key}",
-                on_click=_review,
-                args=(run_id, key, "open" if answer.review == review else review),
+                type="primary" if answer.review == review else "secondary",
             )
 
 

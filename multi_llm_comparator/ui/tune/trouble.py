@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble
+from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.tune.again import duplicate, with_less_memory
@@ -27,20 +30,12 @@ def draw_trouble(job: JobSnapshot) -> None:
     st.html(problem(title, job.error.text))
     with st.container(horizontal=True, key="tune_next_step"):
         if _is_about_memory(job.error):
-            _button("less_memory", ":material/compress:", with_less_memory, job)
+            _button("less_memory", "compress", with_less_memory, job)
         elif job.error.type in _DATA:
-            _button("change_data", ":material/dataset:", duplicate, job)
+            _button("change_data", "dataset", duplicate, job)
         else:
-            _button("change", ":material/content_copy:", duplicate, job)
-        st.button(
-            t("tune.resume"),
-            icon=":material/resume:",
-            type="tertiary",
-            key="tune_next_resume",
-            help=t("tune.resume_why"),
-            on_click=resume,
-            args=(job.id,),
-        )
+            _button("change", "content_copy", duplicate, job)
+        quiet_button("tune.resume", resume, job.id, icon="resume", key="tune_next_resume", why=True)
 
 
 def _is_about_memory(error: Trouble) -> bool:
@@ -48,13 +43,5 @@ def _is_about_memory(error: Trouble) -> bool:
     return error.type in _MEMORY or (error.type == "TrainingError" and "memory" in error.text)
 
 
-def _button(name: str, icon: str, act: object, job: JobSnapshot) -> None:
-    st.button(
-        t(f"tune.next_{name}"),
-        icon=icon,
-        type="primary",
-        key=f"tune_next_{name}",
-        help=t(f"tune.next_{name}_why"),
-        on_click=act,  # type: ignore[arg-type]
-        args=(job,),
-    )
+def _button(name: str, icon: str, act: Callable[[JobSnapshot], object], job: JobSnapshot) -> None:
+    main_button(f"tune.next_{name}", act, job, icon=icon, key=f"tune_next_{name}", why=True)

@@ -11,6 +11,7 @@ from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.compare.state import loadable_models
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.navigation import go_to
@@ -80,9 +81,9 @@ def draw_export(tuned: Tuned) -> None:
             st.html(problem(t("models.cannot_load"), tuned.model.problem or ""))
             return
         st.caption(t("tune.export_why"))
-        if st.button(
-            t("tune.export_choose"),
-            icon=":material/swap_horiz:",
+        if button(
+            "tune.export_choose",
+            icon="swap_horiz",
             key="tune_export_choose",
             disabled=not possible_targets(tuned.model),
             width="stretch",

@@ -9,6 +9,7 @@ import streamlit as st
 from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.buttons import main_button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere
@@ -121,15 +122,14 @@ def _draw_between(run: VoteRun, snapshot: VotingSnapshot) -> None:
     if snapshot.state == "done":
         st.html(f'<div class="mlc-empty"><h2>{escape(t("vote.done"))}</h2></div>')
     with st.container(horizontal=True, horizontal_alignment="center"):
-        st.button(
-            t("vote.see_ranking"),
-            icon=":material/leaderboard:",
-            type="primary",
+        main_button(
+            "vote.see_ranking",
+            _see_ranking,
+            run.id,
+            icon="leaderboard",
             key="vote_see_ranking",
             shortcut="n",
             disabled=not snapshot.voted,
-            on_click=_see_ranking,
-            args=(run.id,),
         )
 
 

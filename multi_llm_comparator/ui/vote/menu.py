@@ -28,10 +28,10 @@ def _draw_actions(run: VoteRun) -> None:
     if snapshot.is_running:
         run_heading.draw_stop("vote", run.id, disabled=snapshot.owner is not None)
     elif snapshot.state != "done":
-        run_heading.draw_resume("vote", t("vote.resume"), t("vote.resume_why"), RUN.resume, run.id, type="primary")
+        run_heading.draw_resume("vote", "vote.resume", RUN.resume, run.id, why=True, type="primary")
     run_heading.draw_export("vote", KIND, run.id, run.created_at, snapshot.title)
-    run_heading.draw_again("vote", t("vote.again"), t("vote.again_why"), set_up_again, run)
-    run_heading.draw_new("vote", RUN.leave, ":material/add:")
+    run_heading.draw_again("vote", "vote.again", set_up_again, run, why=True)
+    run_heading.draw_new("vote", RUN.leave, "add")
 
 
 def _open_comparison(run_id: str) -> None:

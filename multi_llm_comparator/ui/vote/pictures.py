@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.applications.reading.process import read_image
 from multi_llm_comparator.comparison.limits import MAX_RUN_IMAGES, MAX_UPLOAD_BYTES
 from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.stored_images import StoredImage
-from multi_llm_comparator.ui.compare.attachments import IMAGE_TYPES, READING_TIMEOUT_S
-from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.actions import warn
 from multi_llm_comparator.ui.kit.html_pieces import thumbnail
-from multi_llm_comparator.ui.kit.i18n import t, tm
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.taking_files import IMAGE_TYPES, draw_taken, draw_upload, read_picture
 
-_CHOSEN, _UPLOADS = "vote_images", "vote_images_uploads"
+_CHOSEN = "vote_images"
 # As high as leaves room for the answers beneath.
 SHOWN_PX = 420
 
@@ -30,44 +29,24 @@ def choose_images(images: tuple[StoredImage, ...]) -> None:
 
 def draw_choice() -> None:
     """Beside one's own prompts: files to choose, and those that are chosen, each to be taken away."""
-    number = st.session_state.get(_UPLOADS, 0)
-    uploads = st.file_uploader(
-        t("vote.images"),
-        type=list(IMAGE_TYPES),
-        accept_multiple_files=True,
-        key=f"vote_images_{number}",
-        max_upload_size=MAX_UPLOAD_BYTES >> 20,
-        help=t("vote.images_why"),
-    )
-    if uploads:
-        # A new widget is empty: what was read is not read again.
-        st.session_state[_UPLOADS] = number + 1
-        with st.spinner(t("attach.reading")):
-            for upload in uploads:
-                _take(upload.name, upload.getvalue())
-        st.rerun()
+    draw_upload("vote.images", IMAGE_TYPES, MAX_UPLOAD_BYTES, _take, key=_CHOSEN, several=True, why="vote.images_why")
     if not chosen_images():
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="vote_images_chosen"):
-        for position, image in enumerate(chosen_images()):
-            st.html(thumbnail(image), width="content")
-            st.button(
-                tm("attach.remove", name=image.name),
-                icon=":material/close:",
-                key=f"icon_vote_image_{position}",
-                type="tertiary",
-                on_click=choose_images,
-                args=(tuple(other for other in chosen_images() if other is not image),),
-            )
+        draw_taken([(thumbnail(image), image.name) for image in chosen_images()], _take_away, key="vote_image")
 
 
 def _take(name: str, data: bytes) -> None:
     if len(chosen_images()) >= MAX_RUN_IMAGES:
         warn(t("vote.too_many_images", n=MAX_RUN_IMAGES))
         return
-    image = perform(read_image(name, data), timeout_s=READING_TIMEOUT_S)
+    image = read_picture(name, data)
     if image is not None and image.digest not in {other.digest for other in chosen_images()}:
         choose_images((*chosen_images(), image))
+
+
+def _take_away(position: int) -> None:
+    choose_images(tuple(image for place, image in enumerate(chosen_images()) if place != position))
 
 
 def draw_asked(images: tuple[StoredImage, ...]) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit.actions import attempt, perform
+from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.chart_look import FAINT, Figure
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -200,9 +201,7 @@ def _short(label: str) -> str:
 
 def _draw_training(sessions: Sequence[VotingSnapshot], name: str) -> None:
     with st.container(horizontal=True):
-        if st.button(
-            t("vote.train"), icon=":material/model_training:", key=f"vote_train_{name}", help=t("vote.train_why")
-        ):
+        if button("vote.train", icon="model_training", key=f"vote_train_{name}", why=True):
             _train(sessions, name)
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.pane import differing
 from multi_llm_comparator.ui.compare.state import pane_choices
+from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label
 from multi_llm_comparator.ui.kit.i18n import t, tm
@@ -55,12 +56,11 @@ def draw_setup() -> None:
     if blind:
         st.warning(tm("vote.blind", names=", ".join(blind)), icon=":material/visibility_off:")
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        st.button(
-            t("vote.start"),
-            icon=":material/how_to_vote:",
-            type="primary",
+        main_button(
+            "vote.start",
+            start,
+            icon="how_to_vote",
             key="vote_start",
-            on_click=start,
             disabled=len(contestants) < 2 or not asked or bool(blind),
             shortcut="Alt+Enter",
         )
@@ -86,7 +86,7 @@ def _draw_prompts(setup: Setup) -> None:
         )
         pictures.draw_choice()
     st.toggle(t("vote.shuffled"), setup.is_shuffled, help=t("vote.shuffled_why"), **SETUP.bind("is_shuffled"))
-    if st.button(t("vote.to_sets"), icon=":material/edit_note:", type="tertiary", key="vote_to_sets"):
+    if quiet_button("vote.to_sets", icon="edit_note", key="vote_to_sets"):
         go_to("measure")
 
 
@@ -121,5 +121,5 @@ def _draw_compare_panes(setup: Setup) -> None:
     for target, config in contestants:
         told = ", ".join(f"{name} {getattr(config, name)}" for name in sorted(differs))[:200]
         st.html(f"{model_label(label_of(target), tone_of(target))} <span class='mlc-muted'>{escape(told)}</span>")
-    if st.button(t("vote.to_compare"), icon=":material/view_column:", type="tertiary", key="vote_to_compare"):
+    if quiet_button("vote.to_compare", icon="view_column", key="vote_to_compare"):
         go_to("compare")

@@ -10,6 +10,7 @@ import streamlit as st
 from multi_llm_comparator.core.readable import NOTHING
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, model_label, note_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t
@@ -37,29 +38,20 @@ def draw_blind(run: VoteRun, snapshot: VotingSnapshot, turn: VoteTurn) -> None:
     keys = PAIR_KEYS if len(texts) == 2 else MORE_KEYS
     with st.container(horizontal=True, horizontal_alignment="center", gap="small", key="vote_choices"):
         for place in range(len(texts)):
-            st.button(
-                t("vote.better", letter=letter(place)),
+            button(
+                "vote.better",
+                _vote_for,
+                run,
+                turn.number,
+                place,
                 key=f"vote_choose_{place}",
+                values={"letter": letter(place)},
                 shortcut=keys[place],
-                on_click=_vote_for,
-                args=(run, turn.number, place),
             )
         bad = "both_bad" if len(texts) == 2 else "all_bad"
         for choice, key, name in ((TIE, TIE_KEY, "tie"), (BAD, BAD_KEY, bad)):
-            st.button(
-                t(f"vote.choice_{name}"),
-                key=f"vote_choose_{choice}",
-                shortcut=key,
-                on_click=_vote,
-                args=(run, turn.number, choice),
-            )
-        st.button(
-            t("vote.skip"),
-            key="vote_skip",
-            type="tertiary",
-            shortcut=SKIP_KEY,
-            on_click=lambda: perform(run.skip(turn.number), run.id),
-        )
+            button(f"vote.choice_{name}", _vote, run, turn.number, choice, key=f"vote_choose_{choice}", shortcut=key)
+        quiet_button("vote.skip", lambda: perform(run.skip(turn.number), run.id), key="vote_skip", shortcut=SKIP_KEY)
 
 
 def _blind_head(place: int) -> str:
@@ -98,14 +90,7 @@ def draw_revealed(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
         lambda place: st.html(_figures(snapshot, turn.answers[place])),
     )
     with st.container(horizontal=True, horizontal_alignment="center", key="vote_choices"):
-        st.button(
-            t("vote.next"),
-            icon=":material/arrow_forward:",
-            type="primary",
-            key="vote_next",
-            shortcut=NEXT_KEY,
-            on_click=go_on,
-        )
+        main_button("vote.next", go_on, icon="arrow_forward", key="vote_next", shortcut=NEXT_KEY)
 
 
 def _head(snapshot: VotingSnapshot, answer: VoteAnswer, *, is_best: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,6 @@ from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.openai_forms import HINTS, ChatForm
 from tests.support.gateways import Deed, break_after_text, hang, hang_after_text
 from tests.support.served_api import ServedApi, frames, served_api, until
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with served_api(tmp_path) as served:
-        yield served
 
 
 async def test_an_answer_has_the_form_that_openai_documents(api: ServedApi) -> None:

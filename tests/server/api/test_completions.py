@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from multi_llm_comparator.server.api.openai_forms import CompletionForm
-from tests.support.served_api import ServedApi, frames, served_api
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with served_api(tmp_path) as served:
-        yield served
+from tests.support.served_api import ServedApi, frames
 
 
 async def complete(api: ServedApi, prompt: object = "once", **body: Any) -> httpx2.Response:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,13 +13,7 @@ from multi_llm_comparator.core.exceptions import ContextOverflowError, NoModelAv
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.anthropic_forms import MessagesForm
 from tests.support.gateways import break_after_text, hang, hang_after_text
-from tests.support.served_api import ServedApi, frames, served_api, until
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with served_api(tmp_path) as served:
-        yield served
+from tests.support.served_api import ServedApi, frames, until
 
 
 async def ask(api: ServedApi, path: str = "/v1/messages", **body: Any) -> httpx2.Response:

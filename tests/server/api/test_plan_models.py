@@ -12,27 +12,16 @@ import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.plans.saved import SavedPlans
-from multi_llm_comparator.tracking.store import Store
-from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
+from tests.server.api.planned import ASKED, planned_api
 from tests.support.gateways import hang
-from tests.support.served_api import ServedApi, frames, served_api, until
-
-ASKED: dict[str, Any] = {
-    "model": "plan:sums",
-    "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}],
-}
+from tests.support.served_api import ServedApi, frames, until
 
 
 @pytest.fixture
 async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedApi]:
-    monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
-    SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
-    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    async with served_api(tmp_path, store=store) as served:
-        served.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
+    async with planned_api(tmp_path, monkeypatch) as served:
         yield served
-    store.close()
 
 
 async def test_a_plan_answers_with_its_run_and_figures(api: ServedApi) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,6 @@ from tests.support.served_api import ServedApi, frames, served_api
 
 HELLO = [{"role": "user", "content": "hi"}]
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}}
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with served_api(tmp_path) as served:
-        yield served
 
 
 async def refused(api: ServedApi, path: str = "/v1/chat/completions", **body: Any) -> dict[str, Any]:

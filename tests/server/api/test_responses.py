@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import openai
 import pytest
@@ -11,13 +9,7 @@ from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ProviderUnavailableError
 from multi_llm_comparator.core.requests import Message
 from tests.support.gateways import break_after_text
-from tests.support.served_api import ServedApi, frames, served_api
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
-    async with served_api(tmp_path) as served:
-        yield served
+from tests.support.served_api import ServedApi, frames
 
 
 async def test_openais_client_reads_it_whole_and_streamed(api: ServedApi) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.server.access import access_for
 from multi_llm_comparator.server.api.shared import (
     MAX_MADE_AT_ONCE,
@@ -21,27 +20,19 @@ from multi_llm_comparator.server.api.shared import (
 )
 from multi_llm_comparator.server.guard import Guard
 from multi_llm_comparator.sharing.links import DAY_S, SharedLinks
-from multi_llm_comparator.tracking.store import Store
-from tests.plans.test_parse import PLAN
-from tests.plans.test_plan_run import OPTIONS
-from tests.support.served_api import ServedApi, served_api, until
+from tests.server.api.planned import ASKED, planned_api
+from tests.support.served_api import ServedApi, until
 
 TOKEN = "the-token-of-this-test"
-ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
 KEY = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
 async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedApi]:
     """An API behind a closed gate."""
-    monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
-    SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
-    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     access = access_for("127.0.0.1", (), TOKEN, requires_keys=True)
-    async with served_api(tmp_path, store=store, wrapped=lambda app: Guard(app, access)) as served:
-        served.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
+    async with planned_api(tmp_path, monkeypatch, wrapped=lambda app: Guard(app, access)) as served:
         yield served
-    store.close()
 
 
 async def solved(api: ServedApi) -> str:

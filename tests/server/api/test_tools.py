@@ -29,13 +29,6 @@ ASKED: list[Any] = [{"role": "user", "content": "How is it in Oslo?"}]
 CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "%s"}}\n</tool_call>'
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
-    """Answers as a test says, in place of any model."""
-    async with served_api(tmp_path) as served:
-        yield served
-
-
 async def calling(request: GenerationRequest) -> AsyncIterator[Event]:
     """Says something and calls twice."""
     pieces: list[dict[str, Any]] = [

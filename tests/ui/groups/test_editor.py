@@ -8,7 +8,8 @@ import pytest
 
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
-from tests.ui.test_pages import html_of, opened
+from tests.ui.grouping import regroup
+from tests.ui.test_pages import html_of, opened, press
 
 FILE = """# Ours.
 task_groups:
@@ -21,12 +22,7 @@ task_groups:
 
 @pytest.fixture
 def file(bench: Workbench, groups_file: Path) -> Path:
-    groups_file.write_text(FILE)
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert bench.bridge.run(reload())
+    assert regroup(bench, FILE)
     return groups_file
 
 
@@ -39,8 +35,7 @@ def test_a_new_group_is_written_and_can_be_asked_at_once(bench: Workbench, file:
     page.button(key="groups_new").click().run()
     next(box for box in page.text_input if box.label == said("group_edit.name")).set_value("mine").run()
     page.multiselect[0].set_value(["dogwood", "ash"]).run()
-    page.button(key="groups_editor_save").click().run()
-    assert not page.exception
+    press(page, "groups_editor_save")
     assert file.read_text() == FILE + "  mine:\n    level1: {models: [dogwood, ash]}\n"
     assert list(bench.gateway.groups.config.task_groups) == ["quick", "<b>[x](//evil)", "mine"]
 

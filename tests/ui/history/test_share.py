@@ -10,7 +10,7 @@ from multi_llm_comparator.sharing.links import PATH, SharedLinks
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, asked, run_of
+from tests.ui.test_pages import MAIN, asked, press, run_of
 
 
 @pytest.fixture
@@ -29,8 +29,7 @@ def _share(run_id: str) -> None:
 def test_a_link_is_made_shown_and_taken_back(adder: Workbench) -> None:
     run = asked(adder, "adder")
     test = AppTest.from_function(_share, args=(run.id,), default_timeout=60).run()
-    test.button(key=f"share_make_{run.id}").click().run()
-    assert not test.exception
+    press(test, f"share_make_{run.id}")
     (link,) = SharedLinks(get_settings().home).of_run(run.id)
     assert PATH in test.code[0].value
     test.button(key=f"share_take_back_{link.id}").click().run()

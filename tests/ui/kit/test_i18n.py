@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, placeholders, texts, translate
-from tests.support.sources import page_sources, tree_of
+from tests.support.sources import ROOT, page_sources, tree_of
 
 # Streamlit calls whose first argument is something that a person reads.
 SHOWN = frozenset(
@@ -46,6 +46,8 @@ SHOWN = frozenset(
         "toast",
     }
 )
+# What takes a key of the locales, and as ``why`` the key of its tooltip, or that there is one.
+WORDED = frozenset({"button", "main_button", "quiet_button", "opener", "draw_resume", "draw_again", "draw_upload"})
 SHOWN_ARGUMENTS = frozenset({"label", "help", "placeholder", "alt", "page_title"})
 KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)+")
 
@@ -77,10 +79,26 @@ def calls(path: Path) -> Iterator[ast.Call]:
 
 
 def keys_used(path: Path) -> Iterator[str]:
-    """Keys given to t, tm and tn; of a formatted one its fixed beginning and end, with ``*`` between."""
+    """Keys given to t, tm, tn and what calls them; of a formatted one what is fixed, with ``*`` between."""
     for call in calls(path):
-        if isinstance(call.func, ast.Name) and call.func.id in {"t", "tm", "tn"} and call.args:
+        if name_of(call) in {"t", "tm", "tn"} and call.args:
             yield from keys_in(call.args[0])
+        elif name_of(call) in WORDED:
+            words = {key for argument in call.args for key in keys_in(argument) if re.match(r"[a-z_]+\.", key)}
+            yield from words
+            for keyword in call.keywords:
+                if keyword.arg == "why":
+                    yield from keys_in(keyword.value)
+                    yield from (f"{key}_why" for key in words if not is_text(keyword.value))
+
+
+def is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def name_of(call: ast.Call) -> str:
+    """Of the function, without what it is a part of."""
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
 
 
 @cache
@@ -131,9 +149,37 @@ def test_no_page_shows_a_text_that_is_not_in_the_locales() -> None:
     assert [literal for path in page_sources() for literal in literals_shown(path)] == []
 
 
+def keys_mentioned(path: Path) -> Iterator[str]:
+    """Whatever could be a key, wherever a page has it, and the keys of the fields that a page is set up with."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.JoinedStr | ast.Constant):
+            yield from keys_in(node)
+        elif isinstance(node, ast.Call) and name_of(node) == "number" and node.args and is_text(node.args[0]):
+            field = f"{path.parent.name}.{ast.literal_eval(node.args[0])}"
+            yield from (field, f"{field}_why")
+
+
 def test_no_text_lies_unused() -> None:
     read_by_name = ("fact.", "error.title.", "menu.")
     known = {key for key in texts("en") if not key.startswith(read_by_name)}
     bases = {key.removesuffix("_one") for key in known}
-    used = {name for key in {key for _, key in all_keys_used()} for name in named_by(key, bases)}
+    keys = {key for path in page_sources() for key in keys_mentioned(path)} | {key for _, key in all_keys_used()}
+    sections = {key for key in keys if re.fullmatch(r"[a-z_]+\.\*(_why)?", key)}
+    fixed = {key for key in keys - sections if re.match(r"[a-z_]+\.|\*\.[a-z]", key)}
+    used = {name for key in fixed for name in named_by(key, bases)}
+    # Where only the section is fixed, the rest is a word of the package.
+    words = {word for path in package_texts() for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    words |= {word for key in keys if re.fullmatch(r"\w+_\*", key) for word in named_by(key, tails(bases))}
+    used |= {name for key in sections for name in named_by(key, bases) if tails([name]) & words}
     assert {key for key in known if key.removesuffix("_one") not in used} == set()
+
+
+def package_texts() -> Iterator[Path]:
+    package = ROOT / "multi_llm_comparator"
+    yield from package.rglob("*.py")
+    yield from (path for path in package.rglob("*.yaml") if path.parent.name != "locales")
+
+
+def tails(keys: Iterable[str]) -> set[str]:
+    """What stands behind the section, of a tooltip's key what its label has there."""
+    return {key.partition(".")[2].removesuffix("_why") for key in keys}

@@ -12,7 +12,7 @@ from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
-from tests.ui.test_pages import PATIENCE_S, opened
+from tests.ui.test_pages import PATIENCE_S, opened, press
 
 
 @pytest.fixture
@@ -25,10 +25,7 @@ def tiny(bench: Workbench) -> ModelInfo:
 
 
 def asked(tiny: ModelInfo) -> AppTest:
-    test = opened("models")
-    test.button(key=f"models_convert_{tiny.id}").click().run()
-    assert not test.exception
-    return test
+    return press(opened("models"), f"models_convert_{tiny.id}")
 
 
 def said(test: AppTest) -> str:

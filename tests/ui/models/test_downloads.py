@@ -13,7 +13,7 @@ from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.hub_server import HubServer, serving
 from tests.support.model_files import gguf_bytes
-from tests.ui.test_pages import PATIENCE_S, html_of, opened
+from tests.ui.test_pages import PATIENCE_S, html_of, opened, press
 
 
 @pytest.fixture
@@ -32,8 +32,7 @@ def searched(words: str) -> AppTest:
     page.session_state["models_download"] = True
     page.run()
     page.text_input(key="models_hub_name").input(words)
-    page.button(key="models_hub_look_up").click().run()
-    assert not page.exception
+    press(page, "models_hub_look_up")
     return page
 
 
@@ -45,8 +44,7 @@ def test_words_find_a_quantization_that_says_whether_it_fits_and_is_fetched(benc
     choice = next(one for one in page.selectbox if (one.key or "").startswith("models_hub_choice_"))
     assert choice.options[0].startswith("tiny-Q8_0")
     assert choice.options[0].endswith(i18n.translate("en", "starter.fit_fits"))
-    page.button(key="models_hub_start").click().run()
-    assert not page.exception
+    press(page, "models_hub_start")
     (download,) = bench.hub.downloads
     until = time.monotonic() + PATIENCE_S
     while not download.progress.is_over:

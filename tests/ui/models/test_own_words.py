@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.workbench import Workbench
 from tests.support.model_files import gguf_bytes
-from tests.ui.test_pages import opened
+from tests.ui.test_pages import opened, press
 
 
 @pytest.fixture
@@ -23,10 +23,7 @@ def tiny(bench: Workbench) -> ModelInfo:
 
 
 def details(model: ModelInfo) -> AppTest:
-    test = opened("models")
-    test.button(key=f"models_details_{model.id}").click().run()
-    assert not test.exception
-    return test
+    return press(opened("models"), f"models_details_{model.id}")
 
 
 def names(bench: Workbench) -> list[str]:
@@ -36,8 +33,7 @@ def names(bench: Workbench) -> list[str]:
 def test_a_note_and_tags_are_kept_and_found_by_the_filter(bench: Workbench, tiny: ModelInfo) -> None:
     test = details(tiny)
     test.text_area(key=f"models_note_{tiny.id}").input("Rhymes well")
-    test.button(key=f"models_note_keep_{tiny.id}").click().run()
-    assert not test.exception
+    press(test, f"models_note_keep_{tiny.id}")
     test = opened("models")
     test.text_input(key="models_filter").input("rhymes").run()
     assert test.button(key=f"models_details_{tiny.id}")
@@ -51,8 +47,7 @@ def test_a_model_gets_another_name_and_keeps_its_note(bench: Workbench, tiny: Mo
     test.button(key=f"models_note_keep_{tiny.id}").click().run()
     test = details(tiny)
     test.text_input(key=f"models_new_name_{tiny.id}").input("poet").run()
-    test.button(key=f"models_rename_{tiny.id}").click().run()
-    assert not test.exception
+    press(test, f"models_rename_{tiny.id}")
     assert "poet" in names(bench) and "tiny" not in names(bench)
     renamed = bench.models.get("poet")
     assert details(renamed).text_area(key=f"models_note_{renamed.id}").value == "Rhymes well"
@@ -62,8 +57,7 @@ def test_a_model_is_deleted_only_by_who_is_sure(bench: Workbench, tiny: ModelInf
     test = details(tiny)
     assert test.button(key=f"models_delete_{tiny.id}").disabled
     test.toggle(key=f"models_delete_sure_{tiny.id}").set_value(True).run()
-    test.button(key=f"models_delete_{tiny.id}").click().run()
-    assert not test.exception
+    press(test, f"models_delete_{tiny.id}")
     assert not Path(tiny.path).exists() and "tiny" not in names(bench)
 
 

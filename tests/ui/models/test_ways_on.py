@@ -13,7 +13,7 @@ from multi_llm_comparator.ui.models.past_speeds import Lone, speed_chart
 from multi_llm_comparator.workbench import Workbench
 from tests.support.model_files import checkpoint
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import asked_of, html_of, opened
+from tests.ui.test_pages import asked_of, html_of, opened, press
 
 
 @pytest.fixture
@@ -27,15 +27,11 @@ def tiny(bench: Workbench) -> ModelInfo:
 
 
 def details(model: ModelInfo) -> AppTest:
-    test = opened("models")
-    test.button(key=f"models_details_{model.id}").click().run()
-    assert not test.exception
-    return test
+    return press(opened("models"), f"models_details_{model.id}")
 
 
 def left_by(test: AppTest, key: str) -> AppTest:
-    test.button(key=key).click().run()
-    assert not test.exception
+    press(test, key)
     return test
 
 

@@ -11,16 +11,14 @@ from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.spec import spec_of
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
-from tests.ui.test_pages import PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import PATIENCE_S, html_of, press, run_of
 from tests.ui.test_pages import opened as page
 
 TEXT = "Revenue rose by 28% to 12.5 million.\n\nRaw materials cost 12% more."
 
 
 def opened(**query: str) -> AppTest:
-    test = page("services", **query)
-    assert not test.exception
-    return test
+    return page("services", **query)
 
 
 def begun(bench: Workbench, **parameters: str) -> ServiceRun:
@@ -42,8 +40,7 @@ def ended(bench: Workbench, run_id: str) -> ServiceRun:
 def test_an_empty_page_says_what_it_is_for_and_its_examples_work_at_one_click(bench: Workbench, service: str) -> None:
     test = opened()
     assert i18n.translate("en", "services.welcome") in html_of(test)
-    test.button(key=f"services_example_{service}").click().run()
-    assert not test.exception
+    press(test, f"services_example_{service}")
     run = ended(bench, run_of(test))
     assert (run.state, run.spec.service_type) == ("done", service)
 
@@ -54,8 +51,7 @@ def test_what_is_set_up_is_worked_on_and_another_service_has_kinds_of_its_own(be
     assert any(group.key == "services_setup_kind_0_document_analysis" for group in kinds)
     test.selectbox(key="services_setup_target_0").select("").run()
     test.text_area(key="services_setup_text_0").input(TEXT).run()
-    test.button(key="services_start").click().run()
-    assert not test.exception
+    press(test, "services_start")
     run = ended(bench, run_of(test))
     assert (run.state, run.spec.target, run.result is not None) == ("done", "", True)
 
@@ -66,8 +62,7 @@ def test_a_run_that_is_done_shows_its_sources_and_is_set_up_again_with_its_text(
     assert 'data-state="done"' in html_of(test) and "Revenue rose by 28%" in html_of(test)
     keys = {button.key for button in test.button}
     assert {"services_again", "services_new"} <= keys and not {"services_stop", "services_resume"} & keys
-    test.button(key="services_again").click().run()
-    assert not test.exception
+    press(test, "services_again")
     assert test.text_area(key="services_setup_text_1").value == TEXT
     assert "run" not in test.query_params
 
@@ -77,8 +72,7 @@ def test_one_that_was_stopped_is_resumed_and_one_that_was_deleted_is_left(bench:
     bench.bridge.run(bench.runs.stop(run.id))
     assert run.state == "stopped"
     test = opened(run=run.id)
-    test.button(key="services_resume").click().run()
-    assert not test.exception
+    press(test, "services_resume")
     assert ended(bench, run.id).state == "done"
     bench.bridge.run(bench.runs.delete([run.id]))
     test.run()

@@ -14,7 +14,7 @@ from multi_llm_comparator.workbench import Workbench
 from tests.comparison.test_images import image
 from tests.support.scripted_models import scripted_model
 from tests.ui.compare.test_images import IMAGE
-from tests.ui.test_pages import html_of, run_of
+from tests.ui.test_pages import html_of, press, run_of
 from tests.ui.test_pages import opened as opened_page
 from tests.voting.sessions import session_spec
 
@@ -65,10 +65,8 @@ def seen(test: AppTest) -> str:
 
 def test_an_empty_page_says_what_it_is_for_and_its_example_works_at_one_click(writers: Workbench) -> None:
     test = opened()
-    assert not test.exception
     assert i18n.translate("en", "vote.welcome") in html_of(test)
-    test.button(key="vote_example").click().run()
-    assert not test.exception
+    press(test, "vote_example")
     run = writers.bridge.run(writers.votes.get(run_of(test)))
     assert (len(run.spec.prompts), len(run.spec.contestants), run.spec.source) == (12, 2, "A dozen questions")
     writers.bridge.run(writers.runs.stop(run.id))
@@ -77,7 +75,6 @@ def test_an_empty_page_says_what_it_is_for_and_its_example_works_at_one_click(wr
 def test_an_open_turn_shows_answers_and_nobodys_name(writers: Workbench) -> None:
     run = session(writers, "What is it?", "And that?")
     test = opened(run=run.id)
-    assert not test.exception
     text = seen(test)
     assert "Answer number 1." in text and "Answer number 2." in text and "What is it?" in text
     for model in writers.models.get_available_models():
@@ -89,8 +86,7 @@ def test_a_vote_reveals_who_wrote_what_and_the_next_turn_hides_it_again(writers:
     run = session(writers, "What is it?", "And that?")
     test = opened(run=run.id)
     first = run.snapshot().turns[0]
-    test.button(key="vote_choose_1").click().run()
-    assert not test.exception
+    press(test, "vote_choose_1")
     assert all(name in seen(test) for name in NAMES)
     assert run.snapshot().turns[0].choice == first.places[1]
     test.button(key="vote_next").click().run()
@@ -129,8 +125,7 @@ def test_votes_open_tune_as_pairs(writers: Workbench) -> None:
     writers.bridge.run(run.vote(0, "b"))
     test = opened(run=run.id)
     test.segmented_control(key=f"vote_view_{run.id}").set_value("ranking").run()
-    test.button(key=f"vote_train_{run.id}").click().run()
-    assert not test.exception
+    press(test, f"vote_train_{run.id}")
     draft = test.session_state["tune_draft"]
     assert draft.changes["method"] == "dpo"
     assert "Answer number 2." in Path(draft.source.value).read_text(encoding="utf-8")
@@ -140,8 +135,7 @@ def test_own_prompts_one_a_line_are_asked_and_remembered(writers: Workbench) -> 
     test = opened()
     test.selectbox(key="vote_setup_prompts_0").select("").run()
     test.text_area(key="vote_setup_own_0").set_value("One?\n\n  Two?  ").run()
-    test.button(key="vote_start").click().run()
-    assert not test.exception
+    press(test, "vote_start")
     run = writers.bridge.run(writers.votes.get(run_of(test)))
     assert [prompt.text for prompt in run.spec.prompts] == ["One?", "Two?"]
     assert opened().text_area(key="vote_setup_own_0").value == "One?\n\n  Two?  "
@@ -172,8 +166,7 @@ def test_own_prompts_are_asked_about_each_image_of_models_that_see(writers: Work
         model.config["sees_images"] = True
     test.run()
     assert not test.warning
-    test.button(key="vote_start").click().run()
-    assert not test.exception
+    press(test, "vote_start")
     run = writers.bridge.run(writers.votes.get(run_of(test)))
     asked = [(prompt.text, prompt.images) for prompt in run.spec.prompts]
     assert asked == [(text, (one.digest,)) for one in (IMAGE, other) for text in ("What is it?", "Where is it?")]
@@ -191,7 +184,6 @@ def test_a_session_that_was_stopped_says_so_and_goes_on(writers: Workbench) -> N
     test = opened(run=run.id)
     test.button(key="vote_stop").click().run()
     assert run.state == "stopped"
-    test.button(key="vote_resume").click().run()
-    assert not test.exception
+    press(test, "vote_resume")
     assert run.is_at_work
     writers.bridge.run(writers.runs.stop(run.id))
