@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,11 @@ def pick(test: AppTest, run: EvaluationRun, number: int) -> AppTest:
     return test.run()
 
 
+def marked(test: AppTest) -> Any:
+    """The cells of the matrix that the browser was last told to have chosen."""
+    return json.loads(test.dataframe[0].proto.selection_state)["selection"]["cells"]
+
+
 def test_an_empty_page_says_what_it_is_for_and_its_example_works_at_one_click(adders: Workbench) -> None:
     test = opened()
     assert not test.exception
@@ -129,6 +135,43 @@ def test_a_number_opens_the_items_behind_it(adders: Workbench) -> None:
     assert not test.exception
     assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
     assert test.selectbox(key=f"measure_subject_{run.id}").value == "b"
+
+
+def test_what_narrowed_the_matrix_before_does_not_hide_the_items_behind_a_number(adders: Workbench) -> None:
+    run = evaluated(adders)
+    test = opened(run=run.id)
+    test.text_input(key=f"measure_text_{run.id}").set_value("23 * 17").run()
+    test.slider(key=f"measure_between_{run.id}").set_value((0.8, 1.0)).run()
+    assert list(test.dataframe[0].value["prompt"]) == ["What is 23 * 17?"]
+    test.button(key="measure_open_wrong_b").click().run()
+    assert not test.exception
+    assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
+
+
+def test_the_row_that_is_marked_is_the_one_whose_answers_are_open(adders: Workbench) -> None:
+    """A browser tells nobody of a click on the cell that it has for chosen, whatever stands there by now."""
+    run = evaluated(adders)
+    test = pick(opened(run=run.id), run, 0)
+    assert marked(test) == [[0, "prompt"]]
+    test.button(key="measure_later").click().run()
+    assert marked(test) == [[1, "prompt"]]
+    # The same prompt is in another place now.
+    test.selectbox(key=f"measure_show_{run.id}").select("disagree").run()
+    assert marked(test) == [[0, "prompt"]]
+    test.button(key="measure_open_wrong_b").click().run()
+    assert not test.exception
+    assert marked(test) == []
+    assert "measure_earlier" not in {button.key for button in test.button}
+
+
+def test_the_table_follows_a_click_and_leaves_it_as_it_was(adders: Workbench) -> None:
+    run = evaluated(adders)
+    test = opened(run=run.id)
+    test.session_state[f"measure_matrix_{run.id}"] = {"selection": {"cells": [(1, "a")]}}
+    test.session_state[f"measure_picked_{run.id}"] = 1
+    test.run()
+    assert marked(test) == [[1, "a"]]
+    assert "What is 2 + 2?" in html_of(test)
 
 
 def test_what_a_tuned_model_has_learnt_is_said_beside_its_score(adders: Workbench) -> None:
