@@ -42,6 +42,8 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     TaskChoice,
     checked_spec,
     crossed,
+    names_in,
+    task_choices,
 )
 from multi_llm_comparator.evaluation.prompt_set_files import MAX_FILE_BYTES, read_prompt_set
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
@@ -99,7 +101,6 @@ async def run_evaluate(wanted: Wanted) -> bool:
         return await _resume(wanted.resumed, read, wanted.to, as_json=wanted.as_json)
     if wanted.rescored is not None:
         return await _rescore(wanted.rescored, wanted.prompts, wanted.to, as_json=wanted.as_json)
-    subjects = tuple(name.strip() for name in wanted.subjects.split(",") if name.strip())
     models = scanned_models()
     reach, targets = reached([*wanted.models, *([wanted.judge] if wanted.judge else [])], read, models)
     judge = None
@@ -110,7 +111,7 @@ async def run_evaluate(wanted: Wanted) -> bool:
     spec = spec_of(
         crossed(targets, labels_of(targets, list(wanted.models), models), wanted.configs),
         prompts_named(wanted.prompts) if wanted.prompts else None,
-        task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options), subjects),
+        task_choices(names_in(wanted.tasks), wanted.data, TaskOptions(**wanted.options), names_in(wanted.subjects)),
         judge,
         title=wanted.title,
         repeats=wanted.repeats,
@@ -338,19 +339,3 @@ def evaluation_view(snapshot: EvaluationSnapshot) -> RenderableType:
     if snapshot.judged[1]:
         view.add_row("judge", snapshot.phase, f"{snapshot.judged[0]} of {snapshot.judged[1]}", "", "", "")
     return view
-
-
-def task_choices(names: str, data: str | None, options: TaskOptions, subjects: Sequence[str] = ()) -> list[TaskChoice]:
-    """The tasks named with commas. A subject is of all of them, or, as ``mmlu/anatomy``, of one.
-
-    Raises:
-        ConfigurationError: a subject is of a task that is not asked.
-    """
-    chosen = [name.strip() for name in names.split(",") if name.strip()]
-    if strangers := [one for one in subjects if "/" in one and one.partition("/")[0] not in chosen]:
-        raise ConfigurationError(f"--subjects has {strangers[0]!r}, whose task is not one of --task {names!r}")
-    found = []
-    for name in chosen:
-        own = tuple(one.removeprefix(f"{name}/") for one in subjects if "/" not in one or one.startswith(f"{name}/"))
-        found.append(TaskChoice(name=name, data=data, options=replace(options, subjects=own)))
-    return found

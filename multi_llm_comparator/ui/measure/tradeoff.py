@@ -41,19 +41,19 @@ def draw_tradeoff(snapshot: EvaluationSnapshot, results: Results) -> None:
 def draw_openers(snapshot: EvaluationSnapshot, results: Results) -> None:
     """Each number opens the items behind it: what a model got wrong."""
     with st.container(horizontal=True, gap="small", key="measure_openers"):
-        for found in results.of(results.sources[0]) if results.sources else ():
-            if found.interval is None:
+        for subject in snapshot.spec.subjects:
+            known = [one for one in results.subjects if one.subject == subject.id and one.interval is not None]
+            if not known:
                 continue
-            name = cut_line(snapshot.spec.subject(found.subject).name, LABEL_CHARS)
-            wrong = sum(one.wrong for one in results.subjects if one.subject == found.subject)
+            wrong = sum(one.wrong for one in known)
             st.button(
-                t("measure.open_wrong", model=plain(name), n=say.count(wrong)),
+                t("measure.open_wrong", model=plain(cut_line(subject.name, LABEL_CHARS)), n=say.count(wrong)),
                 icon=":material/close:",
                 type="tertiary",
-                key=f"measure_open_wrong_{found.subject}",
+                key=f"measure_open_wrong_{subject.id}",
                 disabled=not wrong,
                 on_click=open_items,
-                args=(snapshot.id, found.subject, "all_wrong"),
+                args=(snapshot.id, subject.id, "all_wrong"),
             )
 
 

@@ -78,6 +78,11 @@ def pick(test: AppTest, run: EvaluationRun, number: int) -> AppTest:
     return test.run()
 
 
+def field(test: AppTest, name: str) -> Any:
+    (found,) = [box for box in test.text_input if str(box.key).startswith(f"measure_setup_{name}")]
+    return found
+
+
 def marked(test: AppTest) -> Any:
     """The cells of the matrix that the browser was last told to have chosen."""
     return json.loads(test.dataframe[0].proto.selection_state)["selection"]["cells"]
@@ -257,7 +262,8 @@ def test_a_saved_plan_is_measured_beside_a_model(bench: Workbench, tmp_path: Pat
 def test_an_evaluation_is_set_up_again_as_it_was(adders: Workbench, tmp_path: Path) -> None:
     questions = tmp_path / "mine.json"
     questions.write_text('[{"question": "2 + 2?", "answer": 4, "compare": "numeric"}]', encoding="utf-8")
-    task = {"name": str(questions), "options": {"shots": 0, "limit": 7, "chat": True, "seed": 9}}
+    options = {"shots": 0, "limit": 7, "chat": True, "seed": 9, "subjects": ("sums",)}
+    task = {"name": str(questions), "options": options}
     judge = {"target": adders.models.get_available_models()[0].id, "mode": "rubric", "rubric": "It rhymes."}
     run = evaluated(adders, tasks=[task], judge=judge, repeats=2, seed=3)
     assert (run.state, run.title) == ("done", "Mine, mine")
@@ -288,6 +294,24 @@ def test_before_tasks_are_asked_it_is_said_what_so_many_items_can_show(adders: W
     file.set_value(str(tmp_path / "gone.json")).run()
     assert not test.exception
     assert any("gone" in one.value and "cannot read" in one.value for one in test.caption)
+
+
+def test_only_the_subjects_that_are_named_are_asked_and_one_that_is_not_there_is_said(
+    adders: Workbench, tmp_path: Path
+) -> None:
+    data = mmlu(tmp_path, 60, "anatomy", "law")
+    test = opened()
+    groups = test.pills if hasattr(test, "pills") else test.button_group
+    (chosen,) = [box for box in groups if str(box.key).startswith("measure_setup_tasks")]
+    chosen.set_value(["mmlu"]).run()
+    field(test, "data").set_value(str(data)).run()
+    assert any("mmlu: 100 items show" in one.value for one in test.caption)
+    field(test, "subjects").set_value("mmlu/law").run()
+    assert any("mmlu: 50 items show" in one.value for one in test.caption)
+    for wrong, said in (("laws", "has no subject"), ("ceval/law", "is of a task that is not asked")):
+        field(test, "subjects").set_value(wrong).run()
+        assert not test.exception
+        assert any(said in one.value for one in test.caption)
 
 
 @pytest.mark.slow
