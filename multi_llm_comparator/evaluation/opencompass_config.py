@@ -13,11 +13,12 @@ from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import InferenceError
 
 Dataset = Literal["ceval", "mmlu", "gsm8k"]
-# By data set: where OpenCompass declares it, and how many subjects it has. Answers are written in all of them and read
-# by their first capital letter: those that compare probabilities need what no API gives.
+# By data set: where OpenCompass declares it, and how many subjects it has. Answers are written in all of them, and the
+# letter of a choice is looked for in them: those that compare probabilities need what no API gives. Named by their
+# digest, which stays from version to version: what `mmlu_gen` stands for became one that thinks at length first.
 _DECLARED: dict[str, tuple[str, int]] = {
-    "ceval": ("opencompass.configs.datasets.ceval.ceval_gen", 52),
-    "mmlu": ("opencompass.configs.datasets.mmlu.mmlu_gen", 57),
+    "ceval": ("opencompass.configs.datasets.ceval.ceval_gen_5f30c7", 52),
+    "mmlu": ("opencompass.configs.datasets.mmlu.mmlu_gen_4d595a", 57),
     "gsm8k": ("opencompass.configs.datasets.gsm8k.gsm8k_gen", 1),
 }
 MAX_SUMMARY_BYTES = 4 * 2**20
@@ -39,8 +40,10 @@ class OpenCompassOptions(ClosedModel):
         limit: items of each subject, the first ones; None: all.
         tokenizer: folder of a tokenizer (``tokenizer.json``), with which OpenCompass counts what fits into
             ``n_ctx``; without one it fetches OpenAI's.
-        data: folder with its data sets, in its own form; None: it fetches them.
-        max_tokens: of each answer.
+        data: folder with its data sets as it keeps them (``data/ceval/formal_ceval``, ``data/mmlu``, ``data/gsm8k``);
+            None: it fetches them.
+        n_ctx: the context that the model is served with: a prompt that does not fit fails its whole subject.
+        max_tokens: of each answer, where the data set does not say.
         at_once: requests at the same time.
     """
 

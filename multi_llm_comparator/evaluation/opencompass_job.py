@@ -28,8 +28,8 @@ HOW = (
     f"opencompass=={VERSION}, then say python=ENV/bin/python"
 )
 DIFFERS = (
-    "OpenCompass has answers written and reads their first capital letter, in prompts of its own: its MMLU and C-Eval "
-    "differ by design from those that compare log-probabilities (lm-eval's, and the tasks here)"
+    "OpenCompass has answers written, in prompts of its own, and looks for the letter of a choice in them: its MMLU "
+    "and C-Eval differ by design from those that compare log-probabilities (lm-eval's, and the tasks here)"
 )
 _START = "from opencompass.cli.main import main; main()"
 # Importing it takes a while on a busy machine.
