@@ -17,13 +17,13 @@ def kept_key(name: Kept, run_id: str) -> str:
     return f"measure_{name}_{run_id}"
 
 
-def open_items(run_id: str, subject: str, show: Show = "all", *, tag: str = "") -> None:
+def open_items(run_id: str, subject: str, show: Show = "all", *, tag: str = "", source: str = "") -> None:
     """Narrow the matrix to what one subject was asked, and by nothing else; as a callback, before anything is drawn."""
     wanted: dict[Kept, object] = {
         "show": show,
         "subject": subject,
         "tag": tag,
-        "source": "",
+        "source": source,
         "text": "",
         "between": (0.0, 1.0),
         "picked": None,
