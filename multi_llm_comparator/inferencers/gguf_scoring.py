@@ -57,8 +57,7 @@ class GgufScoring:
         self.n_vocab, self.can_share = n_vocab, not runtime.is_stateful
         self.shared_step_tokens, self.step_tokens = chunk, QUIET_CHUNKS * chunk
         room = runtime.n_ctx + 2 * self.step_tokens
-        # Any other type of weights rounds the activations to 16 or 8 bit as well.
-        self.tie_nats = TIE_NATS if "F32" in runtime.description else COARSE_TIE_NATS
+        self.tie_nats = TIE_NATS if runtime.is_exact else COARSE_TIE_NATS
         self._context = runtime.open_scoring(KEPT + MAX_ROWS + MAX_TAILS, room, self.step_tokens)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._capacity = int(llama_cpp.llama_n_batch(self._context))

@@ -17,7 +17,7 @@ from multi_llm_comparator.core.events import Event, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server import leaving
 from multi_llm_comparator.server.access import Access
-from multi_llm_comparator.server.api.bounds import MAX_CONTAINERS, Crowd, containers_in
+from multi_llm_comparator.server.api.bounds import MAX_CONTAINERS, MAX_VALUES, Crowd, parts_of
 from multi_llm_comparator.server.guard import Guard
 from tests.support.gateways import hang
 from tests.support.growth import grows_evenly
@@ -181,12 +181,21 @@ async def test_a_body_of_too_many_parts_is_refused_and_a_text_that_looks_so_is_n
 
 @pytest.mark.parametrize("piece", ['"', '\\"', '["', '{"a":"\\\\",', "\\", '"\\'])
 def test_parts_are_counted_in_time_that_grows_as_the_body_does(piece: str) -> None:
-    assert grows_evenly(lambda text: containers_in(text.encode()), piece)
+    assert grows_evenly(lambda text: parts_of(text.encode())[0], piece)
 
 
-def test_brackets_count_outside_of_strings_alone() -> None:
-    body = {"a": ["[{", '\\"[', {"b": "\\\\"}], '"[': []}
-    assert containers_in(json.dumps(body).encode()) == 4
+def test_brackets_and_commas_count_outside_of_strings_alone() -> None:
+    body = {"a": ["[{,", '\\",[', {"b": "\\\\"}], '"[': []}
+    assert parts_of(json.dumps(body).encode()) == (4, 3)
+
+
+@pytest.mark.parametrize("value", ["1,", '"a",', '"\\"",'])
+async def test_a_body_of_too_many_values_is_refused_before_it_is_read(tmp_path: Path, value: str) -> None:
+    async with served_api(tmp_path) as api:
+        body = '{"model":"m","input":[' + value * (MAX_VALUES + 1) + value[:-1] + "]}"
+        headers = {"content-type": "application/json"}
+        answer = await api.http.post("/v1/embeddings", content=body, headers=headers)
+        assert answer.status_code == 413 and "values" in answer.json()["error"]["message"]
 
 
 async def endless(request: GenerationRequest) -> AsyncIterator[Event]:
