@@ -53,6 +53,9 @@ _FILES = {
                 place = work / 'results' / model['abbr']
                 place.mkdir(parents=True, exist_ok=True)
                 (place / (dataset['abbr'] + '.json')).write_text('{}')
+                said = work / 'predictions' / model['abbr']
+                said.mkdir(parents=True, exist_ok=True)
+                (said / (dataset['abbr'] + '.json')).write_text(json.dumps({'0': {'prediction': answer}}))
                 rows.append([dataset['abbr'], 'abc123', 'accuracy', 'gen', '100.00' if answer[:1] == 'A' else '0.00'])
             (work / 'summary').mkdir(parents=True, exist_ok=True)
             with (work / 'summary' / 'summary_20300101_000000.csv').open('w', newline='') as file:
