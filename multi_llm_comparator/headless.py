@@ -105,6 +105,7 @@ async def opened_alone(models: ModelManager) -> AsyncIterator[Services]:
 async def _close(services: Services) -> None:
     """End what runs, then every model process."""
     await services.jobs.aclose()
+    await services.runs.settle()
     if services.mlflow is not None:
         await services.mlflow.aclose()
     await services.runs.aclose()

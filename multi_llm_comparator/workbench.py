@@ -152,6 +152,7 @@ def close_workbench() -> None:
         return
     workbench.models.end_scan()
     workbench.bridge.run(workbench.jobs.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.runs.settle(), timeout_s=10)
     if workbench.mlflow is not None:
         workbench.bridge.run(workbench.mlflow.aclose(), timeout_s=20)
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,19 @@ from typing import Any, Literal
 
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.display import show_while, standing_view
-from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
 from multi_llm_comparator.evaluation.dataset_build import PAIRS_FILE, write_pairs
 from multi_llm_comparator.evaluation.dataset_run import DatasetRun, OutcomeJournal, Solve, Standing
 from multi_llm_comparator.evaluation.datasets import read_dataset
 from multi_llm_comparator.evaluation.judging import Judge
-from multi_llm_comparator.evaluation.report_dataset import write_dataset_report
+from multi_llm_comparator.evaluation.measuring.answered import Answered
+from multi_llm_comparator.evaluation.measuring.spec import MAX_TARGET_CHARS, TaskChoice
+from multi_llm_comparator.evaluation.report_dataset import RESULTS_FILE, write_dataset_report
 from multi_llm_comparator.evaluation.reports import report_folder
 from multi_llm_comparator.evaluation.solving import Baseline, PlanOnly, Solver
+from multi_llm_comparator.evaluation.task_split import read_results
+from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 from multi_llm_comparator.plans.config import CooperationConfig, parse_config
 from multi_llm_comparator.plans.roles import Cast
 from multi_llm_comparator.wiring import Services
@@ -54,6 +58,32 @@ def stored_config(folder: Path) -> tuple[Mode, CooperationConfig, dict[str, Any]
     if mode not in ("dataset", "build", "baseline") or not isinstance(config, dict):
         raise DocumentError(f"{str(folder)!r} is not the folder of a data-set run")
     return mode, parse_config(config, str(folder / SETUP_FILE)), setup
+
+
+def answered_in(folders: Sequence[Path]) -> tuple[TaskChoice, list[Answered]]:
+    """The data set that runs in these folders have answered, and what they answered.
+
+    Raises:
+        DocumentError: a folder is none of a data-set run, or its run has not ended.
+        ConfigurationError: they answered different data sets, or only collected plans.
+    """
+    found, sets = list[Answered](), dict[Path, list[int | None]]()
+    for folder in folders:
+        mode, config, setup = stored_config(folder)
+        if mode == "build":
+            raise ConfigurationError(f"{str(folder)!r} has collected plans; there are no answers to compare")
+        models = config.models
+        cast = ", ".join((models.router_model, models.small_model, models.large_model))
+        target = (str(setup.get("model")) if mode == "baseline" else f"plan ({cast})")[:MAX_TARGET_CHARS]
+        outcomes = read_results(folder / RESULTS_FILE)
+        found.append(Answered(target=target, label=f"{target} · {folder.name}", outcomes=outcomes))
+        sets.setdefault(Path(config.dataset.path or "").absolute(), []).append(config.dataset.limit)
+    if len(sets) != 1:
+        raise ConfigurationError(f"these runs answered different data sets: {', '.join(map(str, sets))}")
+    ((path, limits),) = sets.items()
+    known = [limit for limit in limits if limit is not None]
+    options = TaskOptions(limit=max(known) if len(known) == len(limits) else None)
+    return TaskChoice(name=str(path), options=options), found
 
 
 async def evaluate(

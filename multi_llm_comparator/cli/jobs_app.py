@@ -70,6 +70,9 @@ def opencompass(
         Path | None, typer.Option(help="Folder with a tokenizer.json, to count what fits; fetched if absent.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with OpenCompass's data; fetched if absent.")] = None,
+    n_ctx: Annotated[
+        int, typer.Option(min=64, help="Context that the model is served with; a longer prompt fails its subject.")
+    ] = 2048,
     base_url: Annotated[
         str | None, typer.Option(help="The API; the running workbench's or llm-server's if absent.")
     ] = None,
@@ -77,7 +80,7 @@ def opencompass(
 ) -> None:
     """Have OpenCompass measure a model over the API, and show how far it is. Ctrl+C leaves it at work."""
     options: dict[str, Any] = {"model": model, "python": str(python.absolute()), "limit": limit, "base_url": base_url}
-    options |= {"datasets": dataset or ["ceval", "mmlu"], "subjects": subject or []}
+    options |= {"datasets": dataset or ["ceval", "mmlu"], "subjects": subject or [], "n_ctx": n_ctx}
     options |= {
         name: None if at is None else str(at.absolute()) for name, at in (("tokenizer", tokenizer), ("data", data))
     }

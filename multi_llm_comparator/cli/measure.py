@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.dataset import answered_in
 from multi_llm_comparator.cli.display import follow
 from multi_llm_comparator.cli.measure_app import Wanted
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
@@ -24,6 +25,7 @@ from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.evaluation.measuring.answered import keep_answered
 from multi_llm_comparator.evaluation.measuring.export import export_evaluation
 from multi_llm_comparator.evaluation.measuring.outlook import items_asked, outlook_lines
 from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
@@ -39,9 +41,9 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     EvaluationSpec,
     JudgeMode,
     JudgeSpec,
-    TaskChoice,
     checked_spec,
     crossed,
+    task_choices,
 )
 from multi_llm_comparator.evaluation.prompt_set_files import MAX_FILE_BYTES, read_prompt_set
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
@@ -71,6 +73,12 @@ async def run_evaluate(wanted: Wanted) -> bool:
         return await _resume(wanted.resume_run, read, wanted.to, as_json=wanted.as_json)
     if wanted.rescore_run is not None:
         return await _rescore(wanted.rescore_run, wanted.prompts, wanted.to, as_json=wanted.as_json)
+    if wanted.answered:
+        return await _compare_answered(wanted.answered, wanted.title or "", wanted.to, as_json=wanted.as_json)
+    return await _ask(wanted, read)
+
+
+async def _ask(wanted: Wanted, read: CooperationConfig | None) -> bool:
     models = scanned_models()
     asked = [*(wanted.model or []), *([wanted.judge] if wanted.judge else [])]
     reach, targets = reached(asked, read, models)
@@ -125,6 +133,16 @@ async def _rescore(run_id: str, prompts: str | None, to: Path | None, *, as_json
         changed = await run.rescore(by)
         messages.print(f"{changed} scores or reasons changed")
         return report(run.snapshot(), to, as_json=as_json)
+
+
+async def _compare_answered(folders: Sequence[Path], title: str, to: Path | None, *, as_json: bool) -> bool:
+    """Compare what data-set runs have answered; nobody is asked."""
+    data, runs = answered_in(folders)
+    async with unasked(scans=True) as work:
+        labels = labels_of([run.target for run in runs], [run.label for run in runs], work.models)
+        named = [replace(run, label=label) for run, label in zip(runs, labels, strict=True)]
+        run = await keep_answered(work.evaluations, data, named, title)
+        return report(run.snapshot(), to, as_json=as_json, was_asked=False)
 
 
 def reached(names: list[str], config: CooperationConfig | None, models: ModelManager) -> tuple[Reach, list[str]]:
@@ -238,15 +256,16 @@ async def finish(work: Services, run: EvaluationRun, to: Path | None, *, as_json
     return report(run.snapshot(), to, as_json=as_json)
 
 
-def report(snapshot: EvaluationSnapshot, to: Path | None, *, as_json: bool) -> bool:
-    """Print what a run found, and write its report; whether it is done."""
+def report(snapshot: EvaluationSnapshot, to: Path | None, *, as_json: bool, was_asked: bool = True) -> bool:
+    """Print what a run found, and write its report; whether it is done. ``was_asked``: what failed can be asked by it
+    again."""
     if as_json:
         print_json({"run_id": snapshot.id, "state": snapshot.state, **json.loads(export_evaluation(snapshot, "json"))})
     else:
         _tell(snapshot)
     if snapshot.error:
         messages.print(f"error: {snapshot.error}", style="red")
-    if snapshot.failed:
+    if snapshot.failed and was_asked:
         again = f"llm-cooperation evaluate --resume {snapshot.id}"
         messages.print(f"{snapshot.failed} failed; ask them again with: {again}")
     messages.print(f"run: {snapshot.id}")
@@ -297,19 +316,3 @@ def evaluation_view(snapshot: EvaluationSnapshot) -> RenderableType:
     if snapshot.judged[1]:
         view.add_row("judge", snapshot.phase, f"{snapshot.judged[0]} of {snapshot.judged[1]}", "", "", "")
     return view
-
-
-def task_choices(names: str, data: str | None, options: TaskOptions, subjects: Sequence[str] = ()) -> list[TaskChoice]:
-    """The tasks named with commas. A subject is of all of them, or, as ``mmlu/anatomy``, of one.
-
-    Raises:
-        ConfigurationError: a subject is of a task that is not asked.
-    """
-    chosen = [name.strip() for name in names.split(",") if name.strip()]
-    if strangers := [one for one in subjects if "/" in one and one.partition("/")[0] not in chosen]:
-        raise ConfigurationError(f"--subjects has {strangers[0]!r}, whose task is not one of --task {names!r}")
-    found = []
-    for name in chosen:
-        own = tuple(one.removeprefix(f"{name}/") for one in subjects if "/" not in one or one.startswith(f"{name}/"))
-        found.append(TaskChoice(name=name, data=data, options=replace(options, subjects=own)))
-    return found

@@ -62,6 +62,10 @@ class Wanted:
         str | None,
         typer.Option("--rescore", help="Score this run's answers anew instead, by what --set expects now; ask nobody."),
     ] = None
+    answered: Annotated[
+        list[Path] | None,
+        typer.Option(help="Compare what plan and baseline answered to a data set instead: their folders; ask nobody."),
+    ] = None
     to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None
     config: ConfigOption = DEFAULT_CONFIG
     as_json: JsonOption = False

@@ -15,6 +15,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceEr
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.plain_errors import checked
+from multi_llm_comparator.evaluation.statistics.intervals import wilson
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
 from multi_llm_comparator.services.bridge import get_bridge
@@ -62,7 +63,8 @@ class LmEvalOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One number of one task; ``low`` and ``high`` are the ends of its 95% interval, None where lm-eval has none."""
+    """One number of one task; ``low`` and ``high`` are the ends of its 95% interval, None where it has none: lm-eval
+    tells an error, of OpenCompass it is known how many items there were."""
 
     task: str
     metric: str
@@ -85,7 +87,7 @@ def lm_eval_spec(model: ModelInfo, **options: Any) -> JobSpec:
 
 def metrics_of(result: Mapping[str, Any] | None) -> Iterator[Metric]:
     """The numbers in a job's result, task by task; nothing of what does not look like one."""
-    results = (result or {}).get("results")
+    results, items = (result or {}).get("results"), (result or {}).get("items")
     for task, found in results.items() if isinstance(results, Mapping) else ():
         for name, value in found.items() if isinstance(found, Mapping) else ():
             metric, _, way = str(name).partition(",")
@@ -93,15 +95,21 @@ def metrics_of(result: Mapping[str, Any] | None) -> Iterator[Metric]:
                 continue
             if metric == "sample_len":
                 continue
-            error = found.get(f"{metric}_stderr,{way}")
-            spread = NORMAL_95 * error if isinstance(error, int | float) else None
-            yield Metric(
-                task=str(task),
-                metric=metric if way in ("", "none") else f"{metric} ({way})",
-                value=float(value),
-                low=None if spread is None else value - spread,
-                high=None if spread is None else value + spread,
-            )
+            error, low, high = found.get(f"{metric}_stderr,{way}"), None, None
+            if isinstance(error, int | float):
+                low, high = value - NORMAL_95 * error, value + NORMAL_95 * error
+            elif metric == "accuracy" and isinstance(items, Mapping):
+                low, high = _share_of(value, items.get(task))
+            shown = metric if way in ("", "none") else f"{metric} ({way})"
+            yield Metric(task=str(task), metric=shown, value=float(value), low=low, high=high)
+
+
+def _share_of(percent: float, n: object) -> tuple[float, float] | tuple[None, None]:
+    """Wilson's interval, in percent, of a share of ``n`` items."""
+    if not isinstance(n, int) or n < 1 or not 0 <= percent <= 100:
+        return None, None
+    low, high = wilson(percent * n / 100, n)
+    return 100 * low, 100 * high
 
 
 def run(options: dict[str, Any], folder: Path, report: Report) -> None:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.closed_model import ClosedModel
-from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.core.exceptions import DocumentError, InferenceError
+from multi_llm_comparator.core.reading import read_bytes
 
 Dataset = Literal["ceval", "mmlu", "gsm8k"]
-# By data set: where OpenCompass declares it, and how many subjects it has. Answers are written in all of them and read
-# by their first capital letter: those that compare probabilities need what no API gives.
+# By data set: where OpenCompass declares it, and how many subjects it has. Answers are written in all of them, and the
+# letter of a choice is looked for in them: those that compare probabilities need what no API gives. Named by their
+# digest, which stays from version to version: what `mmlu_gen` stands for became one that thinks at length first.
 _DECLARED: dict[str, tuple[str, int]] = {
-    "ceval": ("opencompass.configs.datasets.ceval.ceval_gen", 52),
-    "mmlu": ("opencompass.configs.datasets.mmlu.mmlu_gen", 57),
+    "ceval": ("opencompass.configs.datasets.ceval.ceval_gen_5f30c7", 52),
+    "mmlu": ("opencompass.configs.datasets.mmlu.mmlu_gen_4d595a", 57),
     "gsm8k": ("opencompass.configs.datasets.gsm8k.gsm8k_gen", 1),
 }
-MAX_SUMMARY_BYTES = 4 * 2**20
+MAX_SUMMARY_BYTES, MAX_PREDICTIONS_BYTES = 4 * 2**20, 64 * 2**20
 _NOT_MEASURED = "-"
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Place = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -39,8 +44,10 @@ class OpenCompassOptions(ClosedModel):
         limit: items of each subject, the first ones; None: all.
         tokenizer: folder of a tokenizer (``tokenizer.json``), with which OpenCompass counts what fits into
             ``n_ctx``; without one it fetches OpenAI's.
-        data: folder with its data sets, in its own form; None: it fetches them.
-        max_tokens: of each answer.
+        data: folder with its data sets as it keeps them (``data/ceval/formal_ceval``, ``data/mmlu``, ``data/gsm8k``);
+            None: it fetches them.
+        n_ctx: the context that the model is served with: a prompt that does not fit fails its whole subject.
+        max_tokens: of each answer, where the data set does not say.
         at_once: requests at the same time.
     """
 
@@ -131,6 +138,18 @@ def read_summary(path: Path) -> dict[str, dict[str, float | None]]:
                 continue
             found.setdefault(row[0], {})[row[2]] = _score(row[4])
     return found
+
+
+def items_of(folder: Path, names: Collection[str]) -> dict[str, int]:
+    """How many items of each subject were answered, by the newest predictions below a folder of results. A subject of
+    which that cannot be told is left out."""
+    found = {}
+    for path in sorted(folder.glob("*/predictions/*/*.json"), key=lambda path: path.stat().st_mtime):
+        with contextlib.suppress(OSError, DocumentError):
+            if path.stem in names:
+                answers = read_json(read_bytes(path, MAX_PREDICTIONS_BYTES), repr(str(path)), MAX_PREDICTIONS_BYTES)
+                found[path.stem] = len(answers) if isinstance(answers, dict | list) else 0
+    return {name: count for name, count in found.items() if count}
 
 
 def _score(text: str) -> float | None:

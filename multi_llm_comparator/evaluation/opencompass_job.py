@@ -16,6 +16,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceEr
 from multi_llm_comparator.evaluation.opencompass_config import (
     OpenCompassOptions,
     configuration,
+    items_of,
     newest_summary,
     read_summary,
 )
@@ -28,8 +29,8 @@ HOW = (
     f"opencompass=={VERSION}, then say python=ENV/bin/python"
 )
 DIFFERS = (
-    "OpenCompass has answers written and reads their first capital letter, in prompts of its own: its MMLU and C-Eval "
-    "differ by design from those that compare log-probabilities (lm-eval's, and the tasks here)"
+    "OpenCompass has answers written, in prompts of its own, and looks for the letter of a choice in them: its MMLU "
+    "and C-Eval differ by design from those that compare log-probabilities (lm-eval's, and the tasks here)"
 )
 _START = "from opencompass.cli.main import main; main()"
 # Importing it takes a while on a busy machine.
@@ -60,7 +61,7 @@ def run(options: dict[str, Any], folder: Path, report: Report) -> None:
     if code != 0 or summary is None:
         raise InferenceError(f"OpenCompass ended with code {code} and no table; the job's log says why")
     scores = read_summary(summary)
-    _kept(scores, summary, out, report)
+    _kept(scores, items_of(work, scores), summary, out, report)
 
 
 def _version(python: str) -> str:
@@ -114,7 +115,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(STOP_TIMEOUT_S)
 
 
-def _kept(scores: dict[str, dict[str, float | None]], summary: Path, out: Path, report: Report) -> None:
+def _kept(
+    scores: dict[str, dict[str, float | None]], items: dict[str, int], summary: Path, out: Path, report: Report
+) -> None:
     """Raises InferenceError: nothing was measured."""
     missing = [name for name, metrics in scores.items() if all(value is None for value in metrics.values())]
     if len(missing) == len(scores):
@@ -126,4 +129,5 @@ def _kept(scores: dict[str, dict[str, float | None]], summary: Path, out: Path, 
     report.artefact("report", path)
     measured = len(scores) - len(missing)
     report.progress(measured, measured, unit="subjects")
-    report.result({"results": {name: metrics for name, metrics in scores.items() if name not in missing}})
+    known = {name: metrics for name, metrics in scores.items() if name not in missing}
+    report.result({"results": known, "items": items})

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 MAX_IDLE = 32
 # How old what is shown of a run that another process works on may be.
 FOLLOW_S = 1.0
+SETTLE_S = 5.0
 # No caller has such an id.
 _NOBODY = "-"
 
@@ -334,6 +335,12 @@ class RunRegistry:
             for clean in self._when_deleted:
                 await asyncio.to_thread(clean, tuple(run_ids))
             return deleted
+
+    async def settle(self) -> None:
+        """Wait a moment for those who are told of runs that have ended, before the process does."""
+        live = {run.id for run in self._held.values() if run.is_at_work}
+        if telling := [task for run_id, task in self._watched.items() if run_id not in live]:
+            await asyncio.wait(telling, timeout=SETTLE_S)
 
     async def aclose(self) -> None:
         """The process ends: everything is stopped, marked as interrupted, and saved."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 DATABASE, ARTEFACTS = "mlflow.db", "mlflow-artefacts"
 # What MLflow takes at once.
 BATCH_POINTS, BATCH_PARAMS, MAX_PARAM_CHARS = 500, 100, 500
+MAX_NAME_CHARS = 250
+_REFUSED = re.compile(r"[^/\w.\- :]")
 FLUSH_EVERY_S = 5.0
 # MLflow's own would have a run wait for minutes on a server that is gone.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
@@ -37,6 +40,13 @@ def shown_uri(uri: str) -> str:
         return uri
     host = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def metric_name(name: str) -> str:
+    """A name as MLflow takes it: letters, digits, ``_-. :``, and slashes as a path has them."""
+    parts = [part for part in _REFUSED.sub("-", name).split("/") if part not in ("", ".", "..")]
+    text = "/".join(parts) or "unnamed"
+    return text if len(text) <= MAX_NAME_CHARS else f"{text[: MAX_NAME_CHARS - 101]}-{text[-100:]}"
 
 
 class MlflowLog:
@@ -90,7 +100,7 @@ class MlflowLog:
         """A point of a curve; sent with others."""
         if not self.is_open or not math.isfinite(value):
             return
-        self._points.append((series, value, int(time.time() * 1000), step))
+        self._points.append((metric_name(series), value, int(time.time() * 1000), step))
         if len(self._points) >= BATCH_POINTS or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S:
             self.flush()
 

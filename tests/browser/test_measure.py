@@ -83,17 +83,21 @@ def ended(page: Page) -> None:
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 
+def click_row(page: Page, row: int) -> None:
+    """Click a cell of the table, which is a canvas: rows are 35 px high under a heading."""
+    page.get_by_test_id("stDataFrame").scroll_into_view_if_needed()
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + 36 + 35 * row + 17)
+
+
 def open_row(page: Page, row: int) -> None:
-    """Click a cell of the table, which is a canvas: rows are 35 px high under a heading. It may just be drawn anew:
-    click again."""
+    """Click it until its answers are there: the table may just be drawn anew."""
     answers = page.locator(".st-key-measure_answers")
     for _ in range(12):
         if answers.count():
             break
-        page.get_by_test_id("stDataFrame").scroll_into_view_if_needed()
-        box = page.get_by_test_id("stDataFrame").bounding_box()
-        assert box is not None
-        page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + 36 + 35 * row + 17)
+        click_row(page, row)
         with suppress(AssertionError):
             expect(answers).to_be_visible(timeout=8_000)
     expect(answers).to_be_visible()
@@ -134,6 +138,19 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
         assert files["CSV"].count("\n") == 41
         assert "http" not in files["HTML"].replace("http-equiv", "")
         page.keyboard.press("Escape")
+        # A number opens the items behind it, and the first of them opens where another row was open before.
+        page.locator(".st-key-measure_openers button:enabled").first.click()
+        expect(answers).to_have_count(0)
+        open_row(page, 0)
+        assert "0" in answers.locator("[data-value]").all_inner_texts()
+        page.keyboard.press("n")
+        expect(answers.get_by_text(re.compile("^2 of "))).to_be_visible()
+        # Back by a click: its cell was chosen before, and is not any more.
+        asked = answers.locator(".mlc-prompt").inner_text()
+        click_row(page, 0)
+        expect(answers.get_by_text(re.compile("^1 of "))).to_be_visible()
+        click_row(page, 1)
+        expect(answers.locator(".mlc-prompt")).to_have_text(asked)
         answers.get_by_role("button", name="Ask in Compare").first.click()
         expect_states(page, "done", count=2)
         expect(page.get_by_text(asked).first).to_be_visible()

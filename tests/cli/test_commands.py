@@ -178,6 +178,30 @@ async def test_pairs_for_tuning_a_planner_are_built_without_asking_the_others(
     assert [json.loads(line)["messages"][-1]["content"][:7] for line in lines] == ["<think>", "<think>"]
 
 
+async def test_what_a_plan_and_a_model_answered_gets_a_verdict_and_nobody_is_asked(
+    place: Path, server: ScriptedServer
+) -> None:
+    configure(place, server, dataset={"enabled": True, "path": "questions.json"})
+    code, _, err = await command(place, "plan", "--output", "planned")
+    assert code == 0, err
+    single = ("baseline", "--dataset", "questions.json", "--model", "mini", "--output", "single")
+    code, _, err = await command(place, *single)
+    assert code == 0, err
+    asked = len(server.received)
+    folders = ("--answered", "planned", "--answered", "single")
+    code, out, err = await command(place, "evaluate", *folders, "--output", "report.json")
+    assert (code, len(server.received)) == (0, asked), err
+    assert re.search(r"plan \(boss, mini, big\) · planned +questions +50\.0%", out), out
+    assert re.search(r"mini · single +questions +0\.0%", out), out
+    assert "with 2 items" in " ".join(out.split())
+    found = json.loads((place / "report.json").read_text(encoding="utf-8"))
+    assert [answer["text"] for answer in found["answers"]].count("7") == 2
+    run = re.search(r"run: (\w+)", err)
+    assert run and (await command(place, "export", run[1], "--format", "md", "--output", "-"))[0] == 0
+    code, _, err = await command(place, "evaluate", "--answered", ".")
+    assert (code, "no work was begun in" in " ".join(err.split())) == (2, True), err
+
+
 async def test_a_single_model_is_measured_on_the_same_questions(place: Path, server: ScriptedServer) -> None:
     configure(place, server)
     code, out, err = await command(

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from multi_llm_comparator.cli.measure import judge_of, task_choices
+from multi_llm_comparator.cli.measure import judge_of
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.evaluation.prompt_set_files import prompt_set_file
-from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 from multi_llm_comparator.plans.saved import SavedPlans
 from tests.cli.test_commands import command
 from tests.evaluation.measuring.making import prompt_set
@@ -97,13 +96,6 @@ async def test_a_saved_plan_is_measured_like_a_model_and_scored_anew_without_ask
         assert re.search(r"plan:sums +stem +50\.0%", out)
     code, _, err = await command(tmp_path, "evaluate", "--task", "stem.json", "--model", "plan:sum")
     assert (code, "no plan is called 'sum'" in " ".join(err.split())) == (2, True), err
-
-
-def test_a_subject_is_of_all_tasks_or_of_the_one_that_it_names() -> None:
-    found = task_choices("mmlu, ceval", "data", TaskOptions(limit=3), ("mmlu/anatomy", "law"))
-    assert [(one.name, one.options.subjects) for one in found] == [("mmlu", ("anatomy", "law")), ("ceval", ("law",))]
-    with pytest.raises(ConfigurationError, match="'bbh/snarks', whose task is not one of --task 'mmlu'"):
-        task_choices("mmlu", None, TaskOptions(), ("bbh/snarks",))
 
 
 def test_a_rubric_makes_a_judge_go_by_it() -> None:

@@ -12,9 +12,10 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import answer_items, conversation_from, run_record
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
-from multi_llm_comparator.comparison.repeats import repeats_of, spread_of
+from multi_llm_comparator.comparison.repeats import repeats_of
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InvalidParameterError
+from multi_llm_comparator.core.spread import spread_of
 from tests.comparison.asking import PANES, answer, asked
 from tests.support.scripted_source import Call, ScriptedSource
 

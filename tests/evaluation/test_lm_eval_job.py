@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.lm_eval_job import KIND, LmEvalOptions, lm_eval_spec, metrics_of, run
+from multi_llm_comparator.evaluation.statistics.intervals import wilson
 from multi_llm_comparator.jobs.events import Artefact, JobEvent, Progress, Result
 from multi_llm_comparator.jobs.report import Report
 
@@ -77,6 +78,14 @@ def test_each_number_of_a_result_has_its_interval_and_nothing_else_is_taken_for_
     assert found[0].low == pytest.approx(0.304) and found[0].high == pytest.approx(0.696)
     assert [one.low for one in found[1:]] == [None, None]
     assert list(metrics_of(None)) == list(metrics_of({"results": 3})) == []
+
+
+def test_an_accuracy_of_so_many_items_has_wilsons_interval() -> None:
+    told = {"results": {"law": {"accuracy": 40.0, "bleu": 3.0}, "logic": {"accuracy": 40.0}}, "items": {"law": 10}}
+    law, bleu, logic = metrics_of(told)
+    low, high = wilson(4, 10)
+    assert (law.low, law.high) == (pytest.approx(100 * low), pytest.approx(100 * high))
+    assert (bleu.low, logic.low) == (None, None)
 
 
 def test_a_job_names_its_model_by_its_path_and_a_wrong_option_is_said() -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError
-from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions, configuration, read_summary
+from multi_llm_comparator.evaluation.lm_eval_job import metrics_of
+from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions, configuration, items_of, read_summary
 from multi_llm_comparator.evaluation.opencompass_job import DIFFERS, run
 from multi_llm_comparator.jobs.events import Artefact, JobEvent, JobNote, Result
 from multi_llm_comparator.jobs.report import Report
@@ -55,7 +56,8 @@ async def test_a_model_is_measured_over_the_api_and_the_table_is_read(
     (result,) = (event.values for event in told if isinstance(event, Result))
     right = {"accuracy": 100.0}
     names = ["ceval-law", "ceval-logic", "lukaemon_mmlu_anatomy", "lukaemon_mmlu_astronomy"]
-    assert result == {"results": dict.fromkeys(names, right)}
+    assert result == {"results": dict.fromkeys(names, right), "items": dict.fromkeys(names, 1)}
+    assert {(one.value, round(one.low or 0), round(one.high or 0)) for one in metrics_of(result)} == {(100.0, 21, 100)}
     request = api.source.requests[0]
     assert (request.config.temperature, request.config.max_tokens) == (0, 64)
     assert "[0:5]" in request.messages[0].content
@@ -98,6 +100,15 @@ async def test_where_opencompass_is_not_it_is_said_how_to_have_it(api: ServedApi
         with pytest.raises(ConfigurationError, match="pip install opencompass=="):
             await job(api, python, tmp_path)
     assert api.source.asked == []
+
+
+def test_answers_are_counted_as_far_as_they_can_be_read(tmp_path: Path) -> None:
+    place = tmp_path / "20300101_000000" / "predictions" / "m"
+    place.mkdir(parents=True)
+    for name, text in {"law": '{"0": 1, "1": 2}', "logic": "[1, 2, 3]", "cut": '{"0": ', "odd": "7"}.items():
+        (place / f"{name}.json").write_text(text, encoding="utf-8")
+    assert items_of(tmp_path, ("law", "logic", "cut", "odd", "gone")) == {"law": 2, "logic": 3}
+    assert items_of(tmp_path, ()) == items_of(tmp_path / "nowhere", ("law",)) == {}
 
 
 @given(name=st.text(min_size=1, max_size=40), path=st.text(min_size=1, max_size=40))

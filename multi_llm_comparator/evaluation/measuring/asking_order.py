@@ -20,8 +20,9 @@ from multi_llm_comparator.evaluation.measuring.spec import Subject
 if TYPE_CHECKING:
     from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 
-# The first prompts of a subject are asked one by one: their speed is the model's own.
-ALONE = 4
+# The first prompts of a subject are asked one by one: their speed is the model's own. The first one may load it, and
+# six are the fewest whose median has an interval.
+ALONE = 7
 # Questions of choices that are computed together.
 CHOICES_IN_FLIGHT = 48
 REMOTE_LANES = 4

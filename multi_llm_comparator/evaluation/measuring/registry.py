@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from multi_llm_comparator.core.callers import refuse_workspaces
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.evaluation.measuring.asking import Sources
-from multi_llm_comparator.evaluation.measuring.cells import Duel
+from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, read_item, read_run
 from multi_llm_comparator.evaluation.measuring.export import export_evaluation
-from multi_llm_comparator.evaluation.measuring.materials import OpenTasks
+from multi_llm_comparator.evaluation.measuring.materials import Material, OpenTasks
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.runs.registry import RunRegistry
@@ -54,6 +55,25 @@ class EvaluationRegistry(TaskRunKind[EvaluationRun]):
         """Ask everything; returns at once with the run at work. Raises NotAllowedError: the caller is no admin."""
         refuse_workspaces("measure models")
         return await self.begun(self._new(spec, new_run_id()), parent_id=parent_id)
+
+    async def keep(
+        self, spec: EvaluationSpec, answers: Callable[[Sequence[Material]], Mapping[CellKey, Cell]]
+    ) -> EvaluationRun:
+        """Store an evaluation whose answers are there already: ``answers`` gives those to the items. Nobody is asked.
+
+        Raises:
+            NotAllowedError: the caller is no admin.
+            DocumentError, ConfigurationError: the data cannot be read; whatever ``answers`` raises.
+            StoreError: it cannot be stored.
+        """
+        refuse_workspaces("measure models")
+        run = self._new(spec, new_run_id())
+        run.cells = dict(answers(await run.materials()))
+        run.state, run.ended_at = "done", now()
+        await run.wind_up()
+        await self.recorded(run).save(*map(str, run.cells))
+        self.runs.adopt(run)
+        return run
 
     async def history(self, target: str) -> list[Past]:
         """What earlier evaluations found of a model, the latest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from multi_llm_comparator.core.readable import NOTHING, Language, seconds
+from multi_llm_comparator.core.readable import Language, seconds
 from multi_llm_comparator.core.words import Say
 from multi_llm_comparator.evaluation.measuring.breakdown import results_by_tag
 from multi_llm_comparator.evaluation.measuring.learnt import Learnt
@@ -17,6 +17,7 @@ from multi_llm_comparator.evaluation.measuring.words import (
     mean_words,
     memory_words,
     source_name,
+    speed_words,
     trust_sentence,
     verdict_sentence,
     with_interval,
@@ -136,7 +137,7 @@ def result_table(
                 str(found.interval.n if found.interval else 0),
                 str(found.failed),
                 str(found.open),
-                NOTHING if cost.tokens_per_s is None else f"{cost.tokens_per_s:.1f} tok/s",
+                speed_words(cost),
                 memory_words(cost.memory_bytes),
                 seconds(cost.load_s, language),
                 *([cost_words(cost.cost_usd)] if has_cost else []),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
+from multi_llm_comparator.core.spread import spread_of
 from multi_llm_comparator.evaluation.measuring.cells import CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.documents import Score
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
@@ -54,8 +55,8 @@ class PairVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectCost:
-    """What a subject takes: its own speed (asked alone, nothing beside it), its memory, how long it loads, and what all
-    its answers cost, where that is known."""
+    """What a subject takes: its own speed (the median of answers asked alone, nothing beside them, with an interval
+    from six on), its memory, how long it loads, and what all its answers cost, where that is known."""
 
     subject: str
     tokens_per_s: float | None
@@ -64,6 +65,8 @@ class SubjectCost:
     load_s: float | None
     answer_s: float | None
     cost_usd: float | None = None
+    speed_low: float | None = None
+    speed_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,10 +258,14 @@ def _basis(snapshot: EvaluationSnapshot, source: str) -> Basis:
 def _cost(snapshot: EvaluationSnapshot, subject: str) -> SubjectCost:
     cells = [cell for key, cell in snapshot.cells.items() if key.subject == subject and cell.state == "done"]
     alone = [cell.tokens_per_s for cell in cells if cell.is_alone and cell.tokens_per_s and cell.load_s is None]
+    speed = spread_of(alone)
+    sure = speed if speed is not None and speed.is_interval else None
     return SubjectCost(
         subject=subject,
-        tokens_per_s=median(alone) if alone else None,
+        tokens_per_s=speed.median if speed else None,
         asked_alone=len(alone),
+        speed_low=sure.low if sure else None,
+        speed_high=sure.high if sure else None,
         memory_bytes=max((cell.memory_bytes for cell in cells if cell.memory_bytes), default=None),
         load_s=max((cell.load_s for cell in cells if cell.load_s), default=None),
         answer_s=median(durations) if (durations := [c.duration_s for c in cells if c.duration_s]) else None,

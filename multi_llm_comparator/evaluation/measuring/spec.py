@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Annotated, Literal
 
@@ -139,6 +140,37 @@ def crossed(targets: Sequence[str], names: Sequence[str], configs: Sequence[Mode
         )
         for letter, (target, name, config) in zip(SUBJECT_IDS, pairs, strict=False)
     )
+
+
+def names_in(text: str) -> list[str]:
+    """The names in a text, which are parted by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def task_choices(
+    names: Sequence[str], data: str | None, options: TaskOptions, subjects: Sequence[str] = ()
+) -> list[TaskChoice]:
+    """Tasks with one folder and one set of options. A subject is of all of them, or, as ``mmlu/anatomy``, of one.
+
+    Raises:
+        ConfigurationError: a subject is of a task that is not asked.
+    """
+    if strangers := [one for one in subjects if "/" in one and one.partition("/")[0] not in names]:
+        raise ConfigurationError(
+            f"the subject {strangers[0]!r} is of a task that is not asked; asked are {', '.join(map(repr, names))}"
+        )
+    found = []
+    for name in names:
+        own = tuple(one.removeprefix(f"{name}/") for one in subjects if "/" not in one or one.startswith(f"{name}/"))
+        found.append(TaskChoice(name=name, data=data, options=replace(options, subjects=own)))
+    return found
+
+
+def subjects_of(tasks: Sequence[TaskChoice]) -> tuple[str, ...]:
+    """The subjects that :func:`task_choices` makes these tasks of."""
+    if len({task.options.subjects for task in tasks}) == 1:
+        return tasks[0].options.subjects
+    return tuple(f"{task.name}/{one}" for task in tasks for one in task.options.subjects if "/" not in task.name)
 
 
 def checked_spec(**fields: object) -> EvaluationSpec:

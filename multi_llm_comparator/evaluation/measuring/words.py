@@ -9,7 +9,7 @@ from multi_llm_comparator.core.readable import NOTHING, Language
 from multi_llm_comparator.core.words import Say, Words
 from multi_llm_comparator.evaluation.measuring.breakdown import TagDifference
 from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
-from multi_llm_comparator.evaluation.measuring.results import JudgeTrust, PairVerdict
+from multi_llm_comparator.evaluation.measuring.results import JudgeTrust, PairVerdict, SubjectCost
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.evaluation.statistics.intervals import Interval, wilson
 from multi_llm_comparator.evaluation.statistics.power import items_needed, rounded_up
@@ -114,6 +114,14 @@ def memory_words(size_bytes: int | None) -> str:
 def cost_words(cost_usd: float | None) -> str:
     """``$0.0123``."""
     return NOTHING if cost_usd is None else f"${cost_usd:,.4f}"
+
+
+def speed_words(cost: SubjectCost) -> str:
+    """``33.1 tok/s (31.0–35.2)``."""
+    if cost.tokens_per_s is None:
+        return NOTHING
+    interval = "" if cost.speed_low is None else f" ({cost.speed_low:.1f}–{cost.speed_high:.1f})"
+    return f"{cost.tokens_per_s:.1f} tok/s{interval}"
 
 
 def mean_words(found: Interval | None) -> str:

@@ -11,10 +11,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from multi_llm_comparator.comparison.figures import Figures
-from multi_llm_comparator.comparison.repeats import Spread
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.comparison.turn_lanes import elapsed_s, phase_lengths
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.spread import Spread
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui.compare.difference_view import draw_differences
 from multi_llm_comparator.ui.kit import figures as say

@@ -21,6 +21,7 @@ from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.measure.in_compare import ask_in_compare
+from multi_llm_comparator.ui.measure.opening import pick
 
 # One's own score of the answer in each column, from the left: right, and beneath it wrong.
 RIGHT_KEYS, WRONG_KEYS = "1234567", "qwertyu"
@@ -67,7 +68,7 @@ def _draw_head(snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> N
             key="measure_earlier",
             shortcut="p",
             disabled=place == 0,
-            on_click=_go,
+            on_click=pick,
             args=(snapshot.id, shown[max(0, place - 1)]),
         )
         st.button(
@@ -77,17 +78,13 @@ def _draw_head(snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> N
             key="measure_later",
             shortcut="n",
             disabled=place == len(shown) - 1,
-            on_click=_go,
+            on_click=pick,
             args=(snapshot.id, shown[min(len(shown) - 1, place + 1)]),
         )
         if item.source == PROMPTS and button(
             "measure.in_compare", icon="view_column", key="measure_in_compare", why=True
         ):
             _compare(snapshot, number, snapshot.spec.subjects[:MAX_PANES])
-
-
-def _go(run_id: str, number: int) -> None:
-    st.session_state[f"measure_picked_{run_id}"] = number
 
 
 def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey, position: int) -> None:

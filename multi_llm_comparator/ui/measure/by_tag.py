@@ -11,7 +11,8 @@ from multi_llm_comparator.evaluation.measuring.breakdown import TagResult, resul
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import difference_words, with_interval
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
-from multi_llm_comparator.ui.measure.opening import go_where_wanted, open_items
+from multi_llm_comparator.ui.measure.opening import go_where_wanted, kept_key, open_items
+from multi_llm_comparator.ui.measure.places import chosen_place, mark_place
 
 LABEL_CHARS = 60
 
@@ -31,9 +32,9 @@ def draw_by_tag(snapshot: EvaluationSnapshot) -> None:
         st.dataframe(
             [_row(one, snapshot) for one in found],
             hide_index=True,
-            key=f"measure_tags_{snapshot.id}",
+            key=kept_key("tags", snapshot.id),
             on_select=lambda: _open(snapshot.id, found),
-            selection_mode=("single-row", "single-cell"),
+            selection_mode="single-cell",
             column_config={
                 "tag": st.column_config.TextColumn(t("measure.tag"), width="medium"),
                 "items": st.column_config.NumberColumn(t("measure.scored"), width="small"),
@@ -62,10 +63,10 @@ def _row(one: TagResult, snapshot: EvaluationSnapshot) -> dict[str, Any]:
 
 
 def _open(run_id: str, found: tuple[TagResult, ...]) -> None:
-    state: Any = st.session_state.get(f"measure_tags_{run_id}")
-    chosen = state["selection"] if state else {}
-    cells = list(chosen.get("cells", ()))
-    rows = [row for row, _ in cells] or list(chosen.get("rows", ()))
-    if rows and rows[0] < len(found):
-        subject = cells[0][1] if cells and cells[0][1] in found[rows[0]].scores else ""
-        open_items(run_id, subject, tag=found[rows[0]].tag)
+    key = kept_key("tags", run_id)
+    place = chosen_place(key)
+    if place is not None and place[0] < len(found):
+        row, column = place
+        open_items(run_id, column if column in found[row].scores else "", tag=found[row].tag)
+        # So that it opens once more when it is clicked once more.
+        mark_place(key, None, column)

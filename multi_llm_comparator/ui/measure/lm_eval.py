@@ -11,6 +11,7 @@ import streamlit as st
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.lm_eval_job import Metric, lm_eval_spec, metrics_of
+from multi_llm_comparator.evaluation.measuring.spec import names_in
 from multi_llm_comparator.jobs.entries import PAGES
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
@@ -51,13 +52,9 @@ def draw_lm_eval(setup: Setup) -> None:
             t("measure.lm_eval_start"),
             icon=":material/play_arrow:",
             key="measure_lm_eval_start",
-            disabled=not (_names(setup) and _models(setup)),
+            disabled=not (names_in(setup.lm_eval) and _models(setup)),
             on_click=_start,
         )
-
-
-def _names(setup: Setup) -> list[str]:
-    return [name.strip() for name in setup.lm_eval.split(",") if name.strip()]
 
 
 def _models(setup: Setup) -> list[ModelInfo]:
@@ -80,7 +77,7 @@ def _start() -> None:
 
 
 def _spec(model: ModelInfo, setup: Setup) -> JobSpec:
-    return lm_eval_spec(model, tasks=_names(setup), limit=setup.limit or None, chat=setup.chat)
+    return lm_eval_spec(model, tasks=names_in(setup.lm_eval), limit=setup.limit or None, chat=setup.chat)
 
 
 def asked_job() -> JobRun | None:

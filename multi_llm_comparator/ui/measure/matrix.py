@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -16,7 +17,8 @@ from multi_llm_comparator.evaluation.measuring.words import source_name, words_o
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.scrolling import scroll_to
 from multi_llm_comparator.ui.measure.answers import draw_answers
-from multi_llm_comparator.ui.measure.opening import due_scroll, picked_key, show_key, subject_key, tag_key
+from multi_llm_comparator.ui.measure.opening import kept_key, pick, turns
+from multi_llm_comparator.ui.measure.places import chosen_place, mark_place
 from multi_llm_comparator.ui.measure.state import RUN
 
 # A browser shows no more; a narrowing finds the others, and files have all.
@@ -34,48 +36,48 @@ def draw_matrix(run: EvaluationRun) -> None:
         return
     wanted = _draw_narrowing(snapshot)
     rows = rows_of(snapshot, wanted)
-    st.caption(tn("measure.rows", len(rows), total=f"{len(snapshot.items):,}"))
+    shown = rows[:MAX_ROWS]
+    cut = f" {t('measure.rows_cut', n=f'{MAX_ROWS:,}')}" if len(rows) > MAX_ROWS else ""
+    st.caption(f"{tn('measure.rows', len(rows), total=f'{len(snapshot.items):,}')}{cut}")
     if not rows:
         return
-    shown = rows[:MAX_ROWS]
     picked = _picked(snapshot, shown)
+    mark_place(kept_key("matrix", snapshot.id), None if picked is None else shown.index(picked), "prompt")
     st.dataframe(
         [_row(snapshot, number) for number in shown],
         hide_index=True,
-        key=f"measure_matrix_{snapshot.id}",
+        key=kept_key("matrix", snapshot.id),
         on_select=lambda: _pick(snapshot.id, shown),
-        selection_mode=("single-row", "single-cell"),
+        selection_mode="single-cell",
         column_config=_columns(snapshot),
         height=min(38 + 35 * len(shown), 420),
     )
     if picked is not None:
         draw_answers(run, snapshot, picked, shown)
-        scroll_to("st-key-measure_answers", f"{snapshot.id}:{picked}")
-    elif (due := due_scroll()) is not None:
-        scroll_to("st-key-measure_narrowing", due)
+    if turned := turns():
+        place = "narrowing" if picked is None else "answers"
+        scroll_to(f"st-key-measure_{place}", f"{snapshot.id}:{turned}")
 
 
 def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
+    key = partial(kept_key, run_id=snapshot.id)
     tags = sorted({tag for item in snapshot.items for tag in item.tags})[:MAX_TAGS]
-    if (wanted := st.session_state.get(tag_key(snapshot.id))) and wanted not in tags:
+    if (wanted := st.session_state.get(key("tag"))) and wanted not in tags:
         # It was chosen among the results by tag.
         tags.append(wanted)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_narrowing"):
-        show: Show = _choice("show", SHOWS, lambda one: t(f"measure.show_{one}"), show_key(snapshot.id)) or "all"
+        show: Show = _choice("show", SHOWS, lambda one: t(f"measure.show_{one}"), key("show")) or "all"
         subject = tag = source = ""
         if len(snapshot.spec.subjects) > 1:
             names = {one.id: cut_line(one.name, 60) for one in snapshot.spec.subjects}
-            key = subject_key(snapshot.id)
-            subject = _choice("looked_at", ["", *names], lambda one: names.get(one) or t("measure.all_models"), key)
+            all_models = t("measure.all_models")
+            subject = _choice("looked_at", ["", *names], lambda one: names.get(one) or all_models, key("subject"))
         if tags:
-            tag = _choice("tag", ["", *tags], lambda one: one or t("measure.any"), tag_key(snapshot.id))
+            tag = _choice("tag", ["", *tags], lambda one: one or t("measure.any"), key("tag"))
         if len(snapshot.sources) > 1:
-            key = f"measure_source_{snapshot.id}"
-            source = _choice("source", ["", *snapshot.sources], _source_words, key)
-        text = st.text_input(t("measure.search"), key=f"measure_text_{snapshot.id}", max_chars=200, width=220)
-        low, high = st.slider(
-            t("measure.between"), 0.0, 1.0, (0.0, 1.0), 0.05, key=f"measure_between_{snapshot.id}", width=220
-        )
+            source = _choice("source", ["", *snapshot.sources], _source_words, key("source"))
+        text = st.text_input(t("measure.search"), key=key("text"), max_chars=200, width=220)
+        low, high = st.slider(t("measure.between"), 0.0, 1.0, (0.0, 1.0), 0.05, key=key("between"), width=220)
     return Narrowing(
         show=show, subject=subject or "", tag=tag or "", source=source or "", text=text, lowest=low, highest=high
     )
@@ -90,14 +92,12 @@ def _source_words(source: str) -> str:
 
 
 def _pick(run_id: str, shown: list[int]) -> None:
-    state: Any = st.session_state.get(f"measure_matrix_{run_id}")
-    chosen = state["selection"] if state else {}
-    rows = [row for row, _ in chosen.get("cells", ())] or list(chosen.get("rows", ()))
-    st.session_state[picked_key(run_id)] = shown[rows[0]] if rows and rows[0] < len(shown) else None
+    row, _ = chosen_place(kept_key("matrix", run_id)) or (len(shown), "")
+    pick(run_id, shown[row] if row < len(shown) else None)
 
 
 def _picked(snapshot: EvaluationSnapshot, shown: list[int]) -> int | None:
-    picked = st.session_state.get(picked_key(snapshot.id))
+    picked = st.session_state.get(kept_key("picked", snapshot.id))
     return picked if picked in shown else None
 
 

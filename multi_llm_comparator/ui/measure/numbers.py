@@ -93,18 +93,28 @@ def _row(
     scored = say.count(found.interval.n if found.interval else 0)
     if found.failed:
         scored += f" · {tn('measure.failed_n', found.failed)}"
-    speed = NOTHING if cost.tokens_per_s is None else f"{say.speed(cost.tokens_per_s)} {t('figure.speed_unit')}"
     return [
         f"{model_label(subject.name, tone)} {chip}",
         *([escape(source_name(words_of(current_language()), found.source))] if several else []),
         f"<b>{mean_words(found.interval)}</b>",
         _whisker(found, tone),
         escape(scored),
-        f'<span title="{escape(tn("measure.speed_why", cost.asked_alone))}">{escape(speed)}</span>',
+        _speed(cost),
         escape(say.size(cost.memory_bytes)),
         escape(say.seconds(cost.load_s)),
         *([escape(cost_words(cost.cost_usd))] if _has_cost(results) else []),
     ]
+
+
+def _speed(cost: SubjectCost) -> str:
+    if cost.tokens_per_s is None:
+        return NOTHING
+    speed = escape(f"{say.speed(cost.tokens_per_s)} {t('figure.speed_unit')}")
+    why, interval = tn("measure.speed_why", cost.asked_alone), ""
+    if cost.speed_low is not None and cost.speed_high is not None:
+        low, high = say.speed(cost.speed_low), say.speed(cost.speed_high)
+        why, interval = f"{why}. {t('measure.speed_interval_why')}", escape(f"{low}–{high}")
+    return f'<span title="{escape(why)}">{speed}</span> <span class="mlc-muted">{interval}</span>'
 
 
 def _whisker(found: SubjectResult, tone: Tone) -> str:

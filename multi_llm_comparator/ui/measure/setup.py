@@ -27,7 +27,7 @@ from multi_llm_comparator.ui.measure.asked import (
 from multi_llm_comparator.ui.measure.in_compare import draw_try_row
 from multi_llm_comparator.ui.measure.lm_eval import draw_lm_eval
 from multi_llm_comparator.ui.measure.set_editor import draw_set_buttons
-from multi_llm_comparator.ui.measure.state import SETUP, Setup, start, tasks_of
+from multi_llm_comparator.ui.measure.state import SETUP, Setup, start, task_names, tasks_of
 
 TEMPERATURES = tuple(step / 10 for step in range(21))
 
@@ -55,7 +55,7 @@ def draw_setup() -> None:
             type="primary",
             key="measure_start",
             on_click=start,
-            disabled=not setup.models or (prompts is None and not tasks_of(setup)),
+            disabled=not setup.models or (prompts is None and not task_names(setup)),
             shortcut="Alt+Enter",
         )
 
@@ -66,7 +66,7 @@ def _draw_data(setup: Setup, prompts: PromptSet | None) -> None:
     draw_set_buttons(prompts, setup.prompts)
     if prompts is not None:
         draw_try_row(prompts, setup.models, ModelConfig(temperature=setup.temperature, max_tokens=setup.max_tokens))
-    with st.expander(t("measure.tasks"), expanded=bool(tasks_of(setup)), icon=":material/school:"):
+    with st.expander(t("measure.tasks"), expanded=bool(task_names(setup)), icon=":material/school:"):
         _draw_tasks(setup)
     draw_lm_eval(setup)
 
@@ -88,6 +88,14 @@ def _draw_tasks(setup: Setup) -> None:
         placeholder=t("measure.hub"),
         max_chars=4096,
         **SETUP.bind("data"),
+    )
+    st.text_input(
+        t("measure.subjects"),
+        setup.subjects,
+        help=t("measure.subjects_why"),
+        placeholder=t("measure.subjects_example"),
+        max_chars=4096,
+        **SETUP.bind("subjects"),
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         SETUP.number("limit", 0, 20_000)

@@ -18,6 +18,9 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     TaskChoice,
     checked_spec,
     crossed,
+    names_in,
+    subjects_of,
+    task_choices,
 )
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
@@ -65,6 +68,7 @@ class Setup:
     seed: int = 1
     shots_seed: int = TaskOptions().seed
     file: str = ""
+    subjects: str = ""
     lm_eval: str = ""
 
 
@@ -104,11 +108,15 @@ def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
     )
 
 
-def tasks_of(setup: Setup) -> list[TaskChoice]:
+def task_names(setup: Setup) -> list[str]:
     """The published tasks that are chosen, and the file of questions that is named."""
+    return [*setup.tasks, *([setup.file.strip()] if setup.file.strip() else [])]
+
+
+def tasks_of(setup: Setup) -> list[TaskChoice]:
+    """Raises ConfigurationError: a subject is named of a task that is not chosen."""
     options = TaskOptions(shots=setup.shots, limit=setup.limit or None, chat=setup.chat, seed=max(0, setup.shots_seed))
-    names = [*setup.tasks, *([setup.file.strip()] if setup.file.strip() else [])]
-    return [TaskChoice(name=name, data=setup.data.strip() or None, options=options) for name in names]
+    return task_choices(task_names(setup), setup.data.strip() or None, options, names_in(setup.subjects))
 
 
 def _reference(setup: Setup, subjects: Sequence[Subject]) -> str | None:
@@ -138,6 +146,7 @@ def set_up_again(run: EvaluationRun) -> None:
         models=tuple(dict.fromkeys(subject.target for subject in spec.subjects)),
         tasks=tuple(task.name for task in spec.tasks if task.name in LOADERS),
         file=next((task.name for task in spec.tasks if task.name not in LOADERS), ""),
+        subjects=", ".join(subjects_of(spec.tasks)) if spec.tasks else "",
         limit=(options.limit or 0) if options else usual.limit,
         shots=usual.shots if options is None or options.shots is None else options.shots,
         chat=options.chat if options else usual.chat,

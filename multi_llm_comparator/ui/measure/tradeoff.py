@@ -11,12 +11,12 @@ from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.measuring.results import Results
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.tradeoff import TradeoffPoint, radii, tradeoff_points
-from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words
+from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words, source_name, words_of
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure, label, layout
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.measure.opening import open_items
 
@@ -39,21 +39,22 @@ def draw_tradeoff(snapshot: EvaluationSnapshot, results: Results) -> None:
 
 
 def draw_openers(snapshot: EvaluationSnapshot, results: Results) -> None:
-    """Each number opens the items behind it: what a model got wrong."""
+    """Each number opens the items behind it: what a model got wrong, of several sources in each."""
+    several = len(results.sources) > 1
     with st.container(horizontal=True, gap="small", key="measure_openers"):
-        for found in results.of(results.sources[0]) if results.sources else ():
-            if found.interval is None:
-                continue
+        for number, found in enumerate(one for one in results.subjects if one.interval is not None):
             name = cut_line(snapshot.spec.subject(found.subject).name, LABEL_CHARS)
-            wrong = sum(one.wrong for one in results.subjects if one.subject == found.subject)
+            if several:
+                name = f"{name} · {source_name(words_of(current_language()), found.source)}"
             st.button(
-                t("measure.open_wrong", model=plain(name), n=say.count(wrong)),
+                t("measure.open_wrong", model=plain(name), n=say.count(found.wrong)),
                 icon=":material/close:",
                 type="tertiary",
-                key=f"measure_open_wrong_{found.subject}",
-                disabled=not wrong,
+                key=f"measure_open_wrong_{found.subject}{f'_{number}' if several else ''}",
+                disabled=not found.wrong,
                 on_click=open_items,
                 args=(snapshot.id, found.subject, "all_wrong"),
+                kwargs={"source": found.source if several else ""},
             )
 
 

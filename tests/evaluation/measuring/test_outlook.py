@@ -16,12 +16,14 @@ from tests.evaluation.measuring.making import prompt_set
 SUMS = prompt_set(*((f"{n} + {n}", str(2 * n)) for n in range(12)))
 
 
-def mmlu(folder: Path, items: int) -> Path:
-    for split, count in (("dev", 5), ("test", items)):
-        path = folder / "mmlu" / "data" / split / f"sums_{split}.csv"
-        path.parent.mkdir(parents=True)
-        with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([f"{n}?", "1", "2", "3", "4", "A"] for n in range(count))
+def mmlu(folder: Path, items: int, *subjects: str) -> Path:
+    """A folder with so many items of each subject, of ``sums`` if none is named."""
+    for subject in subjects or ("sums",):
+        for split, count in (("dev", 5), ("test", items)):
+            path = folder / "mmlu" / "data" / split / f"{subject}_{split}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows([f"{n}?", "1", "2", "3", "4", "A"] for n in range(count))
     return folder
 
 

@@ -17,6 +17,7 @@ from multi_llm_comparator.evaluation.measuring.results import (
     results_of,
 )
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.words import speed_words
 from multi_llm_comparator.evaluation.statistics.intervals import Interval
 from tests.evaluation.measuring.making import evaluation, prompt_set
 
@@ -148,3 +149,22 @@ def test_speed_is_taken_from_answers_beside_which_nothing_else_was_written() -> 
     (cost, other) = results_of(taken({"a": [1.0] * 9, "b": [1.0] * 9})).costs
     assert (cost.tokens_per_s, cost.asked_alone, cost.memory_bytes) == (10.0, 4, 100)
     assert other.tokens_per_s == 20.0
+    # Four are too few for an interval of their median.
+    assert (cost.speed_low, speed_words(cost)) == (None, "10.0 tok/s")
+
+
+def test_speed_has_an_interval_from_six_answers_on() -> None:
+    snapshot = taken({"a": [1.0] * 9})
+    speeds = {key: 10.0 + key.item for key in snapshot.cells}
+    cells = {
+        # The first one loaded the model.
+        key: dataclasses.replace(
+            cell, tokens_per_s=speeds[key], is_alone=key.item < 7, load_s=None if key.item else 2.0
+        )
+        for key, cell in snapshot.cells.items()
+    }
+    snapshot = dataclasses.replace(snapshot, cells=cells)
+    (cost,) = results_of(snapshot).costs
+    assert (cost.asked_alone, cost.tokens_per_s, cost.speed_low, cost.speed_high) == (6, 13.5, 11.0, 16.0)
+    _, ((*_, speed, _, _),) = result_table(snapshot, results_of(snapshot), "en")
+    assert speed == "13.5 tok/s (11.0–16.0)"

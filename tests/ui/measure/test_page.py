@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,16 @@ def pick(test: AppTest, run: EvaluationRun, number: int) -> AppTest:
     return test.run()
 
 
+def field(test: AppTest, name: str) -> Any:
+    (found,) = [box for box in test.text_input if str(box.key).startswith(f"measure_setup_{name}")]
+    return found
+
+
+def marked(test: AppTest) -> Any:
+    """The cells of the matrix that the browser was last told to have chosen."""
+    return json.loads(test.dataframe[0].proto.selection_state)["selection"]["cells"]
+
+
 def test_an_empty_page_says_what_it_is_for_and_its_example_works_at_one_click(adders: Workbench) -> None:
     test = opened()
     assert not test.exception
@@ -130,6 +141,56 @@ def test_a_number_opens_the_items_behind_it(adders: Workbench) -> None:
     assert not test.exception
     assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
     assert test.selectbox(key=f"measure_subject_{run.id}").value == "b"
+
+
+def test_of_several_sources_each_number_opens_its_own_items(adders: Workbench, tmp_path: Path) -> None:
+    questions = tmp_path / "mine.json"
+    questions.write_text('[{"question": "5 + 5?", "answer": 10, "compare": "numeric"}]', encoding="utf-8")
+    run = evaluated(adders, tasks=[{"name": str(questions)}])
+    test = opened(run=run.id)
+    numbers = [button for button in test.button if "measure_open_wrong" in str(button.key)]
+    assert len(numbers) == 4
+    (own,) = [one for one in numbers if "measure_open_wrong_b" in str(one.key) and "mine" in one.label]
+    own.click().run()
+    assert not test.exception
+    assert list(test.dataframe[0].value["prompt"]) == ["5 + 5?"]
+
+
+def test_what_narrowed_the_matrix_before_does_not_hide_the_items_behind_a_number(adders: Workbench) -> None:
+    run = evaluated(adders)
+    test = opened(run=run.id)
+    test.text_input(key=f"measure_text_{run.id}").set_value("23 * 17").run()
+    test.slider(key=f"measure_between_{run.id}").set_value((0.8, 1.0)).run()
+    assert list(test.dataframe[0].value["prompt"]) == ["What is 23 * 17?"]
+    test.button(key="measure_open_wrong_b").click().run()
+    assert not test.exception
+    assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
+
+
+def test_the_row_that_is_marked_is_the_one_whose_answers_are_open(adders: Workbench) -> None:
+    """A browser tells nobody of a click on the cell that it has for chosen, whatever stands there by now."""
+    run = evaluated(adders)
+    test = pick(opened(run=run.id), run, 0)
+    assert marked(test) == [[0, "prompt"]]
+    test.button(key="measure_later").click().run()
+    assert marked(test) == [[1, "prompt"]]
+    # The same prompt is in another place now.
+    test.selectbox(key=f"measure_show_{run.id}").select("disagree").run()
+    assert marked(test) == [[0, "prompt"]]
+    test.button(key="measure_open_wrong_b").click().run()
+    assert not test.exception
+    assert marked(test) == []
+    assert "measure_earlier" not in {button.key for button in test.button}
+
+
+def test_the_table_follows_a_click_and_leaves_it_as_it_was(adders: Workbench) -> None:
+    run = evaluated(adders)
+    test = opened(run=run.id)
+    test.session_state[f"measure_matrix_{run.id}"] = {"selection": {"cells": [(1, "a")]}}
+    test.session_state[f"measure_picked_{run.id}"] = 1
+    test.run()
+    assert marked(test) == [[1, "a"]]
+    assert "What is 2 + 2?" in html_of(test)
 
 
 def test_what_a_tuned_model_has_learnt_is_said_beside_its_score(adders: Workbench) -> None:
@@ -215,7 +276,8 @@ def test_a_saved_plan_is_measured_beside_a_model(bench: Workbench, tmp_path: Pat
 def test_an_evaluation_is_set_up_again_as_it_was(adders: Workbench, tmp_path: Path) -> None:
     questions = tmp_path / "mine.json"
     questions.write_text('[{"question": "2 + 2?", "answer": 4, "compare": "numeric"}]', encoding="utf-8")
-    task = {"name": str(questions), "options": {"shots": 0, "limit": 7, "chat": True, "seed": 9}}
+    options = {"shots": 0, "limit": 7, "chat": True, "seed": 9, "subjects": ("sums",)}
+    task = {"name": str(questions), "options": options}
     judge = {"target": adders.models.get_available_models()[0].id, "mode": "rubric", "rubric": "It rhymes."}
     run = evaluated(adders, tasks=[task], judge=judge, repeats=2, seed=3)
     assert (run.state, run.title) == ("done", "Mine, mine")
@@ -246,6 +308,24 @@ def test_before_tasks_are_asked_it_is_said_what_so_many_items_can_show(adders: W
     file.set_value(str(tmp_path / "gone.json")).run()
     assert not test.exception
     assert any("gone" in one.value and "cannot read" in one.value for one in test.caption)
+
+
+def test_only_the_subjects_that_are_named_are_asked_and_one_that_is_not_there_is_said(
+    adders: Workbench, tmp_path: Path
+) -> None:
+    data = mmlu(tmp_path, 60, "anatomy", "law")
+    test = opened()
+    groups = test.pills if hasattr(test, "pills") else test.button_group
+    (chosen,) = [box for box in groups if str(box.key).startswith("measure_setup_tasks")]
+    chosen.set_value(["mmlu"]).run()
+    field(test, "data").set_value(str(data)).run()
+    assert any("mmlu: 100 items show" in one.value for one in test.caption)
+    field(test, "subjects").set_value("mmlu/law").run()
+    assert any("mmlu: 50 items show" in one.value for one in test.caption)
+    for wrong, said in (("laws", "has no subject"), ("ceval/law", "is of a task that is not asked")):
+        field(test, "subjects").set_value(wrong).run()
+        assert not test.exception
+        assert any(said in one.value for one in test.caption)
 
 
 @pytest.mark.slow
