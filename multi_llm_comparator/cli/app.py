@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from multi_llm_comparator.cli.command_groups import PASSED_ON, add_groups, pass_on
 from multi_llm_comparator.cli.completing import ASKED, know_all_words
 from multi_llm_comparator.cli.exits import end_of, run
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption, version_of
@@ -27,8 +28,6 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="A model, endpoint, group, or plan:NAME; one that is there if absent."),
 ]
-# Commands with many words of their own read those where the work is done.
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 @app.callback()
@@ -166,7 +165,7 @@ def models(
     run(looking.models("json" if as_json else format, alone))
 
 
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
+@app.command(context_settings=PASSED_ON, add_help_option=False)
 def ui(context: typer.Context) -> None:
     """Open the pages in a browser, with the API on the same port."""
     import os
@@ -313,17 +312,14 @@ def analyze(
     run(planning.run_analyze(results, threshold, as_json=as_json))
 
 
-# --- commands with many words of their own: those are read where the work is done ----------------------------------
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
+@app.command(context_settings=PASSED_ON, add_help_option=False)
 def tune(context: typer.Context) -> None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
     from multi_llm_comparator.training.trainer import AS_JOB
     from multi_llm_comparator.training.trainer import app as trainer
 
     if AS_JOB not in context.args:
-        _pass_on(trainer, context)
+        pass_on(trainer, context)
     from multi_llm_comparator.cli import planning
     from multi_llm_comparator.cli.jobs import start_tuning
 
@@ -332,42 +328,7 @@ def tune(context: typer.Context) -> None:
         run(planning.without_models(lambda work: start_tuning(work, asked)))
 
 
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def evaluate(context: typer.Context) -> None:
-    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
-    from multi_llm_comparator.cli.measure_app import measuring
-
-    _pass_on(measuring, context)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def promptset(context: typer.Context) -> None:
-    """Prompt sets that are kept here: list, import, export, delete."""
-    from multi_llm_comparator.cli.measure_app import promptset as commands
-
-    _pass_on(commands, context)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def jobs(context: typer.Context) -> None:
-    """Tunings and other long work: list, show, stop, resume; OpenCompass."""
-    from multi_llm_comparator.cli.jobs_app import jobs_commands
-
-    _pass_on(jobs_commands, context)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def runs(context: typer.Context) -> None:
-    """Stored runs of every kind: list, show, delete."""
-    from multi_llm_comparator.cli.runs_app import run_commands
-
-    _pass_on(run_commands, context)
-
-
-def _pass_on(commands: typer.Typer, context: typer.Context) -> None:
-    """Have ``commands`` read the rest of the line."""
-    code = commands(context.args, prog_name=context.command_path, standalone_mode=False)
-    raise typer.Exit(code if isinstance(code, int) else 0)
+add_groups(app)
 
 
 def main() -> None:

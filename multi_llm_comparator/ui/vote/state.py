@@ -13,8 +13,9 @@ import streamlit as st
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
-from multi_llm_comparator.ui.compare.state import draft_panes, loadable_models, pane_choices, recommended
+from multi_llm_comparator.ui.compare.state import draft_panes, loadable_models, pane_choices
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import attempt, perform
 from multi_llm_comparator.ui.kit.choices import sees_images
