@@ -21,11 +21,9 @@ from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.core.settings import ModelServing, get_settings
 from multi_llm_comparator.headless import scanned_models
 from multi_llm_comparator.inferencers.base import LoadOptions
-from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.keeping import changed_keeping, save_keeping
-from multi_llm_comparator.services.memory_estimate import MemoryEstimate
+from multi_llm_comparator.services.memory_manager import MemoryEstimate, MemoryManager
 from multi_llm_comparator.services.model_files import delete_model, id_at, places_of, rename_model, roots_of
-from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.model_notes import ModelNotes
 
 NO_MEMORY = "there is no memory to look into, to load into or to unload from"
@@ -38,7 +36,7 @@ async def show(name: str, n_ctx: int | None, as_json: bool) -> bool:
     models = scanned_models()
     model = models.get(name)
     note = _notes().of(model.id)
-    needed = _estimate(models, model, n_ctx) if model.is_loadable else None
+    needed = _estimate(model, n_ctx) if model.is_loadable else None
     kept = (get_settings().model_serving.get(models.unique_name(model.id)) or ModelServing()).model_dump()
     about: dict[str, Any] = {
         "id": model.id,
@@ -65,11 +63,11 @@ async def show(name: str, n_ctx: int | None, as_json: bool) -> bool:
     return True
 
 
-def _estimate(models: ModelManager, model: ModelInfo, n_ctx: int | None) -> MemoryEstimate:
+def _estimate(model: ModelInfo, n_ctx: int | None) -> MemoryEstimate:
     """What loading it takes, with so much context."""
     settings = get_settings()
     options = LoadOptions(n_ctx=n_ctx or recommended(model).n_ctx, parallel=settings.parallel_requests)
-    return InferenceEngine(models=models, settings=settings).memory_manager.estimate(model, options)
+    return MemoryManager(settings.max_memory_gb, settings.memory_mode).estimate(model, options)
 
 
 async def memory(as_json: bool) -> bool:
