@@ -136,6 +136,9 @@ def cooperate(
     deadline: Annotated[float | None, typer.Option(min=0.001, help="Seconds that all of it may take.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of each answer at most.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
+    save: Annotated[
+        str | None, typer.Option(help="Ask nobody: keep these models and options as cooperate:NAME.")
+    ] = None,
     as_json: JsonOption = False,
     alone: AloneOption = False,
 ) -> None:
@@ -150,6 +153,8 @@ def cooperate(
         **({} if deadline is None else {"deadline_s": deadline}),
     }
     wanted = talking.Wanted(None, max_tokens, temperature)
+    if save is not None:
+        run(cooperating.save(save, mode, models, options, wanted, as_json))
     run(cooperating.cooperate(question, mode, models, options, wanted, as_json, alone))
 
 
@@ -209,12 +214,17 @@ def plan(
     config: ConfigOption = DEFAULT_CONFIG,
     query: Annotated[str | None, typer.Option(help="Answer this question instead of the configured ones.")] = None,
     folder: OutputOption = None,
+    save: Annotated[
+        str | None, typer.Option(help="Ask nobody: keep the configuration's models and options as plan:NAME.")
+    ] = None,
     as_json: JsonOption = False,
     alone: AloneOption = False,
 ) -> None:
     """Answer a question, measure a data set, or build one for tuning a planner, as the configuration says."""
     from multi_llm_comparator.cli import planning
 
+    if save is not None:
+        run(planning.run_save(config, save, as_json=as_json))
     run(planning.run_plan(config, query, folder, planning.Manner(as_json, alone)))
 
 

@@ -27,6 +27,11 @@ class CommandGroup:
 
 
 GROUPS = {
+    "compare": CommandGroup(
+        "cli.compare_app",
+        "compare_commands",
+        "Ask several models the same side by side; the comparison is kept as a run, as on the page.",
+    ),
     "evaluate": CommandGroup(
         "cli.measure_app",
         "measuring",
@@ -42,16 +47,21 @@ GROUPS = {
     ),
     "hub": CommandGroup("cli.hub_app", "hub_commands", "Models of the Hugging Face Hub: search, list, fetch."),
     "promptset": CommandGroup(
-        "cli.measure_app", "promptset", "Prompt sets that are kept here: list, import, export, delete."
+        "cli.measure_app", "promptset", "Prompt sets that are kept here: list, import, add, export, delete."
     ),
-    "prompt": CommandGroup(
-        "cli.library_app", "prompt_commands", "The prompt library: list, show, save, delete, export, import."
-    ),
+    "prompt": CommandGroup("cli.library_app", "prompt_commands", "The prompt library: list, show, save, delete."),
     "parameters": CommandGroup(
         "cli.library_app", "parameter_commands", "Named sets of parameters: list, save, delete, export, import."
     ),
+    "data": CommandGroup("cli.learn_app", "data_commands", "Data to tune with: look at it, find what is wrong in it."),
+    "distill": CommandGroup(
+        "cli.learn_app", "distill_commands", "Have a model write training data: start, show, review, write."
+    ),
+    "routing": CommandGroup(
+        "cli.learn_app", "routing_commands", "Who answers where nobody is named: show, set, learn, forget."
+    ),
     "jobs": CommandGroup(
-        "cli.jobs_app", "jobs_commands", "Tunings and other long work: list, show, stop, resume; OpenCompass."
+        "cli.jobs_app", "jobs_commands", "Tunings and other long work: list, show, stop, resume, move; OpenCompass."
     ),
     "runs": CommandGroup(
         "cli.runs_app", "run_commands", "Stored runs of every kind: list, show, mark, archive, import, delete."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.cli import dataset, resuming, single
-from multi_llm_comparator.cli.consoles import output, print_json
+from multi_llm_comparator.cli.consoles import output, print_json, say
 from multi_llm_comparator.cli.export import export as write_export
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.running_models import RunningModels, models_elsewhere
@@ -22,6 +22,7 @@ from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection,
 from multi_llm_comparator.plans.options import KIND as PLAN
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
+from multi_llm_comparator.plans.saved import PREFIX, SavedPlans
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.wiring import Services
 
@@ -49,6 +50,18 @@ async def run_plan(path: Path, query: str | None, folder: Path | None, manner: M
     """Answer a question or a data set, as the configuration says."""
     config = load_config(path)
     return await plan(config if query is None else with_query(config, query), folder, manner)
+
+
+async def run_save(path: Path, name: str, *, as_json: bool) -> bool:
+    """Keep what a configuration says of models and options as ``plan:NAME``.
+
+    Raises:
+        ConfigurationError: the configuration, or the name, cannot be.
+    """
+    config, models = load_config(path), scanned_models()
+    written = SavedPlans().save(name, cast_roles(config, finder(models), local_names(models)).options)
+    say(f"{PREFIX}{name} can be asked; it is in {written}", as_json, {"name": f"{PREFIX}{name}", "file": str(written)})
+    return True
 
 
 async def run_resume(run: str, path: Path, manner: Manner) -> bool:

@@ -8,20 +8,17 @@ from pathlib import Path
 
 from rich.text import Text
 
-from multi_llm_comparator.applications.reading.process import read_image
 from multi_llm_comparator.cli.answering import Here, chosen
 from multi_llm_comparator.cli.consoles import messages, print_json
 from multi_llm_comparator.cli.measure import prompts_named
+from multi_llm_comparator.cli.pictures import stored_image
 from multi_llm_comparator.cli.pressed_keys import keys_at_once, pressed_key
 from multi_llm_comparator.cli.running_models import everything
 from multi_llm_comparator.cli.votes_told import told_ranking
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.image_data import MAX_IMAGE_BYTES
 from multi_llm_comparator.core.plain_text import plain
-from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.recommended import recommended
-from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.evaluation.measuring.human_votes import voting_spec
 from multi_llm_comparator.evaluation.vote_setup import vote_spec
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
@@ -71,7 +68,7 @@ async def start(asked: Asked, manner: Manner) -> bool:
         ConfigurationError: nothing to ask, nobody to choose between, or a name that nobody has.
     """
     _check(asked)
-    images = [await _image(path) for path in asked.images]
+    images = [await stored_image(path) for path in asked.images]
     async with everything(alone=manner.alone) as work:
         if asked.evaluation is not None:
             spec = voting_spec((await work.evaluations.get(asked.evaluation)).snapshot())
@@ -98,14 +95,6 @@ def _check(asked: Asked) -> None:
         raise ConfigurationError("--image goes with --prompt")
     if not asked.evaluation and len(asked.models) * len(asked.temperatures) < MIN_CONTESTANTS:
         raise ConfigurationError("there is nobody to choose between: give --model twice, or --temperature")
-
-
-async def _image(path: Path) -> StoredImage:
-    try:
-        data = read_bytes(path, MAX_IMAGE_BYTES)
-    except OSError as exc:
-        raise ConfigurationError(f"the image {str(path)!r} cannot be read: {exc.strerror or exc}") from exc
-    return await read_image(path.name, data)
 
 
 async def _contestants(work: Services, asked: Asked) -> list[tuple[str, str, ModelConfig]]:

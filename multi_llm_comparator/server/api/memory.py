@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RunNotFoundError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.core.settings import ModelServing, get_settings, reload_settings
@@ -57,6 +57,12 @@ class KeepForm(Form):
     idle_unload_s: Annotated[float, Field(ge=0)] | None = None
     slots: Annotated[int, Field(ge=1)] | None = None
     as_all: Annotated[list[Short], Field(default_factory=list, max_length=8)]
+
+
+class MoveForm(Form):
+    """``POST /api/jobs/{run_id}/move``. Without ``before`` it is the last one."""
+
+    before: Short | None = None
 
 
 class AnewForm(Form):
@@ -136,6 +142,19 @@ async def keep(form: KeepForm, request: Request) -> dict[str, Any]:
         raise ApiError(str(exc)) from exc
     await served.there(served.engine.follow(settings))
     return {"model": target, **own.model_dump()}
+
+
+@router.post("/api/jobs/{run_id}/move")
+async def move_job(run_id: str, form: MoveForm, request: Request) -> dict[str, Any]:
+    """Give a waiting job another place in the queue."""
+    served = await _served(request)
+    if served.jobs is None:
+        raise ApiError("this server has no queue of jobs", 501, code="not_implemented")
+    try:
+        await served.there(served.jobs.move(run_id, form.before))
+    except RunNotFoundError as exc:
+        raise ApiError(str(exc), 404) from exc
+    return {"queue": [run.id for run in served.jobs.queue]}
 
 
 @router.post("/api/anew")

@@ -43,6 +43,7 @@ _HIDDEN = frozenset(
         "is_projector",
         "projector",
         "sees_images",
+        "names_tools",
         "may_see",
         "projection_size",
         "projector_bytes",
