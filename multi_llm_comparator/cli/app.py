@@ -231,6 +231,9 @@ def plan(
 @app.command()
 def resume(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the folder of a data-set run.")],
+    step: Annotated[
+        str | None, typer.Option(help="Of a plan that is over: solve this step, and all that need it, once more.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
     alone: AloneOption = False,
@@ -238,7 +241,7 @@ def resume(
     """Go on with what was stopped; nothing finished is repeated."""
     from multi_llm_comparator.cli import planning
 
-    run(planning.run_resume(run_id, config, planning.Manner(as_json, alone)))
+    run(planning.run_resume(run_id, step, config, planning.Manner(as_json, alone)))
 
 
 @app.command()

@@ -64,7 +64,7 @@ GROUPS = {
         "cli.jobs_app", "jobs_commands", "Tunings and other long work: list, show, stop, resume, move; OpenCompass."
     ),
     "runs": CommandGroup(
-        "cli.runs_app", "run_commands", "Stored runs of every kind: list, show, mark, archive, import, delete."
+        "cli.runs_app", "run_commands", "Stored runs of every kind: list, show, stop, mark, archive, delete."
     ),
     "share": CommandGroup(
         "cli.share_app", "share_commands", "Runs for others: links that show one run, bundles that are run again."

@@ -64,15 +64,22 @@ async def run_save(path: Path, name: str, *, as_json: bool) -> bool:
     return True
 
 
-async def run_resume(run: str, path: Path, manner: Manner) -> bool:
-    """Go on with a run, or with the folder of a data-set run."""
+async def run_resume(run: str, step: str | None, path: Path, manner: Manner) -> bool:
+    """Go on with a run, or with the folder of a data-set run; or solve a step of a plan once more.
+
+    Raises:
+        ConfigurationError: a step of what is no plan.
+    """
     if not dataset.is_dataset_folder(run):
         async with unasked() as work:
             kind = await resuming.kind_of(work, run)
+        if kind != PLAN and step is not None:
+            raise ConfigurationError(f"run {run!r} is a {kind}, and --step is for plans; leave it out")
         if kind != PLAN:
             resuming.refuse_kind(kind, run)
             return await resuming.resume(run, as_json=manner.as_json, alone=manner.alone)
-        return await resume(load_config(path) if path.exists() or path != DEFAULT_CONFIG else None, run, manner)
+        config = load_config(path) if path.exists() or path != DEFAULT_CONFIG else None
+        return await resume(config, run, step, manner)
     folder = Path(run)
     mode, stored, setup = dataset.stored_config(folder)
     if mode == "baseline":
@@ -122,12 +129,16 @@ async def plan(config: CooperationConfig, folder: Path | None, manner: Manner) -
         return await single.answer(work, config, cast, config.query, as_json=manner.as_json)
 
 
-async def resume(config: CooperationConfig | None, run_id: str, manner: Manner) -> bool:
+async def resume(config: CooperationConfig | None, run_id: str, step: str | None, manner: Manner) -> bool:
     models = scanned_models()
     cast = cast_roles(config, finder(models), local_names(models)) if config else None
     config = config or config_of("any")
     async with working(models, cast.reach if cast else reach_without(config), manner) as work:
-        return await single.resume(work, config, cast.judge if cast else None, run_id, as_json=manner.as_json)
+        judge = cast.judge if cast else None
+        if step is not None:
+            options = cast.options if cast else None
+            return await single.solve_again(work, config, judge, run_id, step, options, as_json=manner.as_json)
+        return await single.resume(work, config, judge, run_id, as_json=manner.as_json)
 
 
 async def export(run_id: str, format: str, language: str, to: str | None, *, as_json: bool) -> bool:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.cli.beside import the_running
 from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.cli.export import LANGUAGES, SHORT
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, RunNotFoundError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.plain_text import plain
@@ -18,15 +20,17 @@ from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.wiring import Services
 
 TITLE_CHARS = 80
+DAY_S = 86_400
 
 
-async def list_runs(work: Services, wanted: Mapping[str, Any], limit: int, as_json: bool) -> bool:
-    found = await work.runs.list(RunFilter(**wanted), limit)
+async def list_runs(work: Services, wanted: Mapping[str, Any], days: float | None, limit: int, as_json: bool) -> bool:
+    since = None if days is None else now() - days * DAY_S
+    found = await work.runs.list(RunFilter(**wanted, made_after=since), limit)
     if as_json:
         print_json(found)
         return True
     if not found:
-        messages.print("no run fits" if any(wanted.values()) else "there are no runs")
+        messages.print("no run fits" if days or any(wanted.values()) else "there are no runs")
     for run in found:
         output.print(plain(_line(run)))
     return True
@@ -60,6 +64,14 @@ async def stored(work: Services, run_id: str) -> RunSummary:
     if not found:
         raise RunNotFoundError(f"there is no run {run_id!r}; see: llm-cooperation runs list")
     return found[0]
+
+
+async def stop_run(run_id: str, as_json: bool) -> bool:
+    """Raises ConfigurationError: no workbench runs; ModelNotFoundError: it has no such run."""
+    async with the_running("nothing is at work that could be stopped") as there:
+        found = await there.post(f"/api/runs/{run_id}/stop", {})
+    say(f"{run_id}: {found['status']}", as_json, {"run_id": run_id, "state": found["status"]})
+    return True
 
 
 async def delete_runs(work: Services, run_ids: Sequence[str], as_json: bool) -> bool:
