@@ -68,6 +68,7 @@ async def start(asked: Asked, manner: Manner) -> bool:
         ConfigurationError: nothing to ask, nobody to choose between, or a name that nobody has.
     """
     _check(asked)
+    prompts = asked.own if asked.prompts is None else prompts_named(asked.prompts)
     images = [await stored_image(path) for path in asked.images]
     async with everything(alone=manner.alone) as work:
         if asked.evaluation is not None:
@@ -76,7 +77,7 @@ async def start(asked: Asked, manner: Manner) -> bool:
         else:
             spec = vote_spec(
                 await _contestants(work, asked),
-                prompts_named(asked.prompts) if asked.prompts is not None else asked.own,
+                prompts,
                 images=[image.digest for image in images],
                 shown=asked.shown,
                 is_shuffled=asked.is_shuffled,
@@ -129,8 +130,6 @@ async def _through(work: Services, run: VoteRun, manner: Manner) -> bool:
             while (turn := await _next_turn(run)) is not None:
                 if not await _voted(run, turn, manner):
                     break
-        if run.snapshot().open_turn is None and run.is_at_work:
-            await work.runs.wait(run.id)
     finally:
         if run.is_at_work:
             await work.runs.stop(run.id)

@@ -45,7 +45,7 @@ async def test_what_cannot_be_is_refused(api: ServedApi) -> None:
         assert (await api.post(f"/api/memory/{path}", model="tin")).status_code == 404
     assert (await api.post("/api/memory/load", model="tiny", n_ctx=1)).status_code == 400
     answer = await api.post("/api/memory/keep", model="tiny", as_all=["colour"])
-    assert answer.status_code == 400 and "colour" in answer.json()["error"]
+    assert answer.status_code == 400 and "colour" in answer.json()["error"]["message"]
     assert (await api.post("/api/memory/keep", model="tiny", slots=10_000)).status_code == 400
     assert (await api.post("/api/jobs/none/move")).status_code == 501
 
