@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 import typer
+from typer.models import CommandInfo
 
 # What follows such a command is none of its own.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -36,6 +37,9 @@ GROUPS = {
         "cli.measure_app",
         "measuring",
         "Ask many prompts of several models, score the answers, and say which model is better, and how surely.",
+    ),
+    "answer": CommandGroup(
+        "cli.answer_app", "answer_commands", "One answer of a comparison: again, go-on, rewrite, mark."
     ),
     "vote": CommandGroup(
         "cli.vote_app", "vote_commands", "Vote blind on answers of several models; what the votes say; pairs to tune."
@@ -96,5 +100,5 @@ def forget(app: typer.Typer, name: str) -> None:
     app.registered_commands = [command for command in app.registered_commands if _name_of(command) != name]
 
 
-def _name_of(command: typer.models.CommandInfo) -> str | None:
+def _name_of(command: CommandInfo) -> str | None:
     return command.name or (command.callback.__name__ if command.callback else None)

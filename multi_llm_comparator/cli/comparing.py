@@ -65,7 +65,7 @@ async def compare(asked: Asked, *, as_json: bool, alone: bool) -> bool:
         run = await _begun(work, asked)
         try:
             if asked.again is not None:
-                await show_while(run.wait(), lambda: _standing(run))
+                await show_while(run.wait(), lambda: standing(run))
             for number, prompt in enumerate(asked.prompts if asked.again is None else ()):
                 await _ask(run, prompt, asked.repeats, images if not number else ())
         except BaseException:
@@ -74,7 +74,7 @@ async def compare(asked: Asked, *, as_json: bool, alone: bool) -> bool:
             messages.print(f"stopped; what was answered is kept: llm-cooperation runs show {run.id}")
             raise
         snapshot = run.snapshot()
-    _tell(snapshot, len(asked.prompts) or len(snapshot.turns), as_json=as_json)
+    tell_turns(snapshot, len(asked.prompts) or len(snapshot.turns), as_json=as_json)
     return snapshot.status == "done"
 
 
@@ -133,10 +133,10 @@ def _pane(work: Services, offered: list[Offered], name: str, parameters: str | N
 
 async def _ask(run: Comparison, prompt: str, repeats: int, images: Sequence[StoredImage]) -> None:
     await run.send(prompt, repeats=repeats, images=images)
-    await show_while(run.wait(), lambda: _standing(run))
+    await show_while(run.wait(), lambda: standing(run))
 
 
-def _standing(run: Comparison) -> Table:
+def standing(run: Comparison) -> Table:
     """How far each answer is."""
     snapshot = run.snapshot()
     table = Table(box=None, padding=(0, 1), show_header=False)
@@ -151,16 +151,17 @@ def _standing(run: Comparison) -> Table:
     return table
 
 
-def _tell(snapshot: ComparisonSnapshot, turns: int, *, as_json: bool) -> None:
-    """The last so many turns."""
-    shown = snapshot.turns[-turns:] if turns else ()
+def tell_turns(snapshot: ComparisonSnapshot, turns: int, *, as_json: bool, pane_id: str | None = None) -> None:
+    """The last so many turns; with ``pane_id`` only that pane's answers."""
+    last = snapshot.turns[-turns:] if turns else ()
+    shown = [(one.prompt, [a for key, a in one.answers.items() if pane_id in (None, key)]) for one in last]
     if as_json:
-        told = [{"prompt": turn.prompt, "answers": [_told(one) for one in turn.answers.values()]} for turn in shown]
+        told = [{"prompt": prompt, "answers": [_told(one) for one in answers]} for prompt, answers in shown]
         print_json({"run_id": snapshot.id, "state": snapshot.status, "turns": told})
         return
-    for turn in shown:
-        messages.print(f"> {cut_line(turn.prompt, LINE_CHARS)}", style="dim")
-        for answer in turn.answers.values():
+    for prompt, answers in shown:
+        messages.print(f"> {cut_line(prompt, LINE_CHARS)}", style="dim")
+        for answer in answers:
             of = answer.figures
             speed = f", {of.tokens_per_second:.1f} tokens/s" if of.tokens_per_second else ""
             first = f", first token after {of.ttft_s:.2f} s" if of.ttft_s is not None else ""

@@ -127,7 +127,7 @@ def _line(download: HubDownload) -> str:
 
 async def starter_list(as_json: bool) -> bool:
     """Small models to begin with; sizes are about right."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in starters():
         fit = _fit(one.model)
         is_here = one.place(get_settings().models_dir).exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -67,8 +66,8 @@ async def clean(
         folder = Path(spare) if out is None else out
         folder.mkdir(parents=True, exist_ok=True)
         async with _process() as process:
-            work = partial(process.clean, spec, folder, max_tokens=max_tokens)
-            report = await work(model_path=str(model) if model is not None else None)
+            model_path = None if model is None else str(model)
+            report = await process.clean(spec, folder, model_path=model_path, max_tokens=max_tokens)
     if as_json:
         print_json({**report, "folder": None if out is None else str(out)})
         return True

@@ -67,7 +67,7 @@ def told_ranking(
         entry = found.entries[one.id]
         low = None if one.is_open_below else points(one.low)
         high = None if one.is_open_above else points(one.high)
-        told = {"model": found.labels[one.id], "target": entry.target, "fingerprint": entry.fingerprint}
+        told: dict[str, Any] = {"model": found.labels[one.id], "target": entry.target, "fingerprint": entry.fingerprint}
         told |= {"points": one.points, "low": low, "high": high, "compared": one.compared}
         standings.append({**told, **asdict(one)} | {"low": low, "high": high})
     return {

@@ -100,7 +100,8 @@ def _check(asked: Asked) -> None:
 
 async def _contestants(work: Services, asked: Asked) -> list[tuple[str, str, ModelConfig]]:
     """Each model at each temperature. Raises ModelNotFoundError."""
-    found, offered = [], await Here(work).offered()
+    found: list[tuple[str, str, ModelConfig]] = []
+    offered = await Here(work).offered()
     for name in dict.fromkeys(asked.models):
         model = work.models.find(name)
         if model is None and ":" not in name:

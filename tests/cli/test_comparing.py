@@ -43,6 +43,13 @@ def test_a_comparison_is_asked_asked_further_marked_bundled_and_shared(place: Pa
     branched = told(place, "compare", "--continue", run, "--at-turn", "2", "-q", "otherwise")
     assert branched["run_id"] != run
     assert len(told(place, "compare", "--again", run)["turns"]) == 2
+    (once_more,) = told(place, "answer", "again", run, "1")["turns"][0]["answers"]
+    assert once_more["text"] == " one two"
+    (own,) = told(place, "answer", "rewrite", run, "2", "--text", "four")["turns"][0]["answers"]
+    assert own["text"] == "four"
+    known = told(place, "answer", "mark", run, "2", "--turn", "1", "--tag", "best", "--note", "good")
+    assert known == told(place, "answer", "mark", run, "2", "--turn", "1")
+    assert (known["tags"], known["note"]) == (["best"], "good")
     marked = told(place, "runs", "mark", run, "--tag", "mine", "--note", "short", "--title", "two words")
     assert marked == {"run_id": run, "title": "two words", "tags": ["mine"], "note": "short"}
     assert [one["id"] for one in told(place, "runs", "list", "--tag", "mine", "--days", "1")] == [run]
@@ -101,6 +108,7 @@ def test_votes_are_keys_and_become_a_ranking_and_pairs(place: Path) -> None:
         (("share", "take-back", "nobody"), "no link"),
         (("share", "look", "none.zip"), "cannot be read"),
         (("runs", "mark", "nobody"), "there is no run"),
+        (("answer", "mark", "nobody", "1"), "nobody"),
         (("runs", "archive", "nobody", "-o", "x.zip", "-f", "svg"), "formats are"),
     ],
 )
