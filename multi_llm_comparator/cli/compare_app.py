@@ -37,6 +37,12 @@ def compare_command(
     image: Annotated[
         list[Path] | None, typer.Option("--image", help="A picture before the first prompt; repeatable.")
     ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", help="A document behind the first prompt: text, PDF, DOCX, ...; repeatable."),
+    ] = None,
+    regex: Annotated[str | None, typer.Option(help="What each answer matches as a whole.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="A file with a JSON schema that each answer fits.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Answers of each model, with other seeds.")] = 1,
     in_turn: Annotated[bool, typer.Option("--in-turn", help="One model after another, each with all cores.")] = False,
     title: Annotated[str, typer.Option(help="What the run is called.")] = "",
@@ -61,6 +67,9 @@ def compare_command(
         parameters=tuple(parameters or ()),
         given={"temperature": temperature, "max_tokens": max_tokens, "seed": seed, "system_prompt": system},
         images=tuple(image or ()),
+        files=tuple(file or ()),
+        regex=regex,
+        schema=schema,
         repeats=repeats,
         in_turn=in_turn,
         title=title,

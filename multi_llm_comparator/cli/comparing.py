@@ -11,15 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from multi_llm_comparator.cli.answering import Here, Offered, chosen
+from multi_llm_comparator.cli.attached import document, file_bytes, stored_image
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.display import show_while
-from multi_llm_comparator.cli.pictures import stored_image
 from multi_llm_comparator.cli.running_models import everything
 from multi_llm_comparator.cli.talking import question_of
+from multi_llm_comparator.comparison.attached import with_documents
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.presets import Presets
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
+from multi_llm_comparator.core.bounded_json import read_json
+from multi_llm_comparator.core.constraints import MAX_CHARACTERS, Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.recommended import recommended
@@ -41,6 +44,9 @@ class Asked:
     parameters: tuple[str, ...]
     given: Mapping[str, Any]
     images: tuple[Path, ...]
+    files: tuple[Path, ...]
+    regex: str | None
+    schema: Path | None
     repeats: int
     in_turn: bool
     title: str
@@ -61,6 +67,9 @@ async def compare(asked: Asked, *, as_json: bool, alone: bool) -> bool:
     if asked.again is None and not asked.prompts:
         asked = replace(asked, prompts=(question_of(None),))
     images = [await stored_image(path) for path in asked.images]
+    if asked.files:
+        documents = [await document(path) for path in asked.files]
+        asked = replace(asked, prompts=(with_documents(asked.prompts[0], documents), *asked.prompts[1:]))
     async with everything(alone=alone) as work:
         run = await _begun(work, asked)
         try:
@@ -85,10 +94,13 @@ def _check(asked: Asked) -> None:
         raise ConfigurationError("--continue and --again ask the models of that comparison; leave --model out")
     if not asked.models and not is_old:
         raise ConfigurationError("there is nobody to ask: give --model, once for each")
-    if is_old and (asked.parameters or any(value is not None for value in asked.given.values())):
+    given = (*asked.given.values(), asked.regex, asked.schema)
+    if is_old and (asked.parameters or any(value is not None for value in given)):
         raise ConfigurationError("--continue and --again ask with the parameters of that comparison; leave them out")
-    if asked.again and (asked.prompts or asked.images or asked.continued):
-        raise ConfigurationError("--again asks what was asked; leave --query, --image and --continue out")
+    if asked.again and (asked.prompts or asked.images or asked.files or asked.continued):
+        raise ConfigurationError("--again asks what was asked; leave --query, --image, --file and --continue out")
+    if asked.regex is not None and asked.schema is not None:
+        raise ConfigurationError("--regex and --schema both say what answers are; give one of them")
     if asked.at_turn is not None and not asked.continued:
         raise ConfigurationError("--at-turn goes with --continue")
 
@@ -101,8 +113,22 @@ async def _begun(work: Services, asked: Asked) -> Comparison:
     if asked.continued is not None:
         return await work.comparisons.get(asked.continued)
     offered = await Here(work).offered()
-    panes = [_pane(work, offered, name, sets, asked.given) for name, sets in _with_sets(asked)]
+    constraint = _constraint(asked)
+    panes = [
+        replace(_pane(work, offered, name, sets, asked.given), constraint=constraint)
+        for name, sets in _with_sets(asked)
+    ]
     return await work.comparisons.create(panes, title=asked.title, in_turn=asked.in_turn)
+
+
+def _constraint(asked: Asked) -> Constraint | None:
+    """What answers are held to. Raises ConfigurationError, DocumentError: it cannot be meant."""
+    if asked.regex is not None:
+        return Constraint(regex=asked.regex)
+    if asked.schema is None:
+        return None
+    schema = read_json(file_bytes(asked.schema, MAX_CHARACTERS), repr(str(asked.schema)), MAX_CHARACTERS)
+    return Constraint.of_schema(schema)
 
 
 def _with_sets(asked: Asked) -> list[tuple[str, str | None]]:

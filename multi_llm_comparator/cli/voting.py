@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.text import Text
 
 from multi_llm_comparator.cli.answering import Here, chosen
+from multi_llm_comparator.cli.attached import stored_image
 from multi_llm_comparator.cli.consoles import messages, print_json
 from multi_llm_comparator.cli.measure import prompts_named
-from multi_llm_comparator.cli.pictures import stored_image
 from multi_llm_comparator.cli.pressed_keys import keys_at_once, pressed_key
 from multi_llm_comparator.cli.running_models import everything
 from multi_llm_comparator.cli.votes_told import told_ranking

@@ -100,6 +100,8 @@ def test_votes_are_keys_and_become_a_ranking_and_pairs(place: Path) -> None:
         (("compare", "--again", "x", "-q", "hi"), "leave --query"),
         (("compare", "--continue", "x", "-m", "m", "-q", "hi"), "leave --model out"),
         (("compare", "-m", "m", "--at-turn", "1", "-q", "hi"), "--at-turn goes with"),
+        (("compare", "-m", "m", "-q", "hi", "--regex", "a", "--schema", "b"), "give one of them"),
+        (("compare", "-m", "m", "-q", "hi", "--file", "none.txt"), "none.txt"),
         (("vote", "start", "-m", "a", "-m", "b"), "one of --set, --prompt and --evaluation"),
         (("vote", "start", "-m", "a", "--prompt", "hi"), "nobody to choose between"),
         (("vote", "start", "-m", "a", "-m", "b", "--set", "none.csv"), "none.csv"),
