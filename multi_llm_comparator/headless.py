@@ -81,8 +81,15 @@ async def opened(
 
 
 @contextlib.asynccontextmanager
-async def opened_alone(models: ModelManager) -> AsyncIterator[Services]:
+async def opened_alone(
+    models: ModelManager, local: Callable[[InferenceEngine], TextSource] | None = None, *, origin: str = SERVER
+) -> AsyncIterator[Services]:
     """What the API without pages works with, on its own event loop; at the end every model process is ended.
+
+    Args:
+        models: those of this machine.
+        local: who answers for them; the engine of this process if None.
+        origin: where runs are started, as lists show it.
 
     Raises:
         StoreError: the database cannot be used.
@@ -91,12 +98,13 @@ async def opened_alone(models: ModelManager) -> AsyncIterator[Services]:
     groups.load_or_empty()
 
     def gateway(engine: InferenceEngine) -> Gateway:
-        return full_gateway(models, groups, engine)
+        return full_gateway(models, groups, engine, local=local(engine) if local else None)
 
-    services = wired(get_settings(), models, gateway, origin=SERVER)
+    services = wired(get_settings(), models, gateway, origin=origin)
     try:
         await services.gateway.start()
-        await services.engine.start()
+        if local is None:
+            await services.engine.start()
         yield services
     finally:
         await _close(services)

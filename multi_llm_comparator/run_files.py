@@ -14,6 +14,8 @@ from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter
 
+# What runs of every kind can be exported as.
+ARCHIVED_AS = ("json", "html", "markdown", "csv")
 # An archive is made in memory.
 MAX_ARCHIVE_RUNS = 100
 MAX_ARCHIVE_BYTES = 200 * 2**20

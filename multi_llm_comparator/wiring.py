@@ -227,12 +227,17 @@ def _shared(base: Foundation, comparisons: ComparisonRegistry, votes: VoteRegist
 
 
 def full_gateway(
-    models: ModelManager, groups: TaskGroupManager, engine: InferenceEngine, folder: Path | None = None
+    models: ModelManager,
+    groups: TaskGroupManager,
+    engine: InferenceEngine,
+    folder: Path | None = None,
+    local: TextSource | None = None,
 ) -> Gateway:
-    """A gateway over the groups of a file and over local models, which go by their own names."""
+    """A gateway over the groups of a file and over local models, which go by their own names. ``local`` answers for
+    these in place of the engine."""
     return Gateway(
         groups,
-        engine,
+        local or engine,
         folder=folder,
         local_names=models.unique_name,
         local_context=models.context_length,

@@ -122,10 +122,7 @@ def prepare_first_model(*, bring: bool = False) -> None:
 def apply_settings() -> None:
     """Bring changed settings into effect: memory limits at once, model places by scanning again."""
     workbench = get_workbench()
-    settings = get_settings()
-    memory = workbench.engine.memory_manager
-    memory.max_memory_gb, memory.mode = settings.max_memory_gb, settings.memory_mode
-    keep_as(settings)
+    workbench.bridge.run(workbench.engine.take_settings(get_settings()), timeout_s=10)
     scan_again()
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from multi_llm_comparator.cli.command_groups import PASSED_ON, add_groups, pass_on
 from multi_llm_comparator.cli.completing import ASKED, know_all_words
 from multi_llm_comparator.cli.exits import end_of, run
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption, version_of
@@ -27,8 +28,6 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="A model, endpoint, group, or plan:NAME; one that is there if absent."),
 ]
-# Commands with many words of their own read those where the work is done.
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 @app.callback()
@@ -137,6 +136,9 @@ def cooperate(
     deadline: Annotated[float | None, typer.Option(min=0.001, help="Seconds that all of it may take.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of each answer at most.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
+    save: Annotated[
+        str | None, typer.Option(help="Ask nobody: keep these models and options as cooperate:NAME.")
+    ] = None,
     as_json: JsonOption = False,
     alone: AloneOption = False,
 ) -> None:
@@ -151,6 +153,8 @@ def cooperate(
         **({} if deadline is None else {"deadline_s": deadline}),
     }
     wanted = talking.Wanted(None, max_tokens, temperature)
+    if save is not None:
+        run(cooperating.save(save, mode, models, options, wanted, as_json))
     run(cooperating.cooperate(question, mode, models, options, wanted, as_json, alone))
 
 
@@ -166,7 +170,7 @@ def models(
     run(looking.models("json" if as_json else format, alone))
 
 
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
+@app.command(context_settings=PASSED_ON, add_help_option=False)
 def ui(context: typer.Context) -> None:
     """Open the pages in a browser, with the API on the same port."""
     import os
@@ -210,18 +214,26 @@ def plan(
     config: ConfigOption = DEFAULT_CONFIG,
     query: Annotated[str | None, typer.Option(help="Answer this question instead of the configured ones.")] = None,
     folder: OutputOption = None,
+    save: Annotated[
+        str | None, typer.Option(help="Ask nobody: keep the configuration's models and options as plan:NAME.")
+    ] = None,
     as_json: JsonOption = False,
     alone: AloneOption = False,
 ) -> None:
     """Answer a question, measure a data set, or build one for tuning a planner, as the configuration says."""
     from multi_llm_comparator.cli import planning
 
+    if save is not None:
+        run(planning.run_save(config, save, as_json=as_json))
     run(planning.run_plan(config, query, folder, planning.Manner(as_json, alone)))
 
 
 @app.command()
 def resume(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the folder of a data-set run.")],
+    step: Annotated[
+        str | None, typer.Option(help="Of a plan that is over: solve this step, and all that need it, once more.")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
     alone: AloneOption = False,
@@ -229,7 +241,7 @@ def resume(
     """Go on with what was stopped; nothing finished is repeated."""
     from multi_llm_comparator.cli import planning
 
-    run(planning.run_resume(run_id, config, planning.Manner(as_json, alone)))
+    run(planning.run_resume(run_id, step, config, planning.Manner(as_json, alone)))
 
 
 @app.command()
@@ -313,17 +325,14 @@ def analyze(
     run(planning.run_analyze(results, threshold, as_json=as_json))
 
 
-# --- commands with many words of their own: those are read where the work is done ----------------------------------
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
+@app.command(context_settings=PASSED_ON, add_help_option=False)
 def tune(context: typer.Context) -> None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
     from multi_llm_comparator.training.trainer import AS_JOB
     from multi_llm_comparator.training.trainer import app as trainer
 
     if AS_JOB not in context.args:
-        _pass_on(trainer, context)
+        pass_on(trainer, context)
     from multi_llm_comparator.cli import planning
     from multi_llm_comparator.cli.jobs import start_tuning
 
@@ -332,42 +341,7 @@ def tune(context: typer.Context) -> None:
         run(planning.without_models(lambda work: start_tuning(work, asked)))
 
 
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def evaluate(context: typer.Context) -> None:
-    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
-    from multi_llm_comparator.cli.measure_app import measuring
-
-    _pass_on(measuring, context)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def promptset(context: typer.Context) -> None:
-    """Prompt sets that are kept here: list, import, export, delete."""
-    from multi_llm_comparator.cli.measure_app import promptset as commands
-
-    _pass_on(commands, context)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def jobs(context: typer.Context) -> None:
-    """Tunings and other long work: list, show, stop, resume; OpenCompass."""
-    from multi_llm_comparator.cli.jobs_app import jobs_commands
-
-    _pass_on(jobs_commands, context)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def runs(context: typer.Context) -> None:
-    """Stored runs of every kind: list, show, delete."""
-    from multi_llm_comparator.cli.runs_app import run_commands
-
-    _pass_on(run_commands, context)
-
-
-def _pass_on(commands: typer.Typer, context: typer.Context) -> None:
-    """Have ``commands`` read the rest of the line."""
-    code = commands(context.args, prog_name=context.command_path, standalone_mode=False)
-    raise typer.Exit(code if isinstance(code, int) else 0)
+add_groups(app)
 
 
 def main() -> None:

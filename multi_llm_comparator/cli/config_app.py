@@ -1,4 +1,4 @@
-"""``llm-config``: endpoints, declared models, keys of the API, and the whole configuration as a file.
+"""``llm-config``: endpoints, declared models, groups, keys, settings, and the whole configuration as a file.
 
 As in :mod:`cli.app`, what a command does is imported when it is typed.
 """
@@ -12,16 +12,21 @@ from typing import Annotated
 import typer
 
 from multi_llm_comparator.cli.exits import end_of, run
+from multi_llm_comparator.cli.group_app import group_commands
 from multi_llm_comparator.cli.options import JsonOption, version_of
+from multi_llm_comparator.cli.settings_app import secret_commands, settings_commands
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: make, list, revoke, delete; short-lived signed tokens.")
 app.add_typer(keys, name="key")
+app.add_typer(group_commands, name="group")
+app.add_typer(secret_commands, name="secret")
+app.add_typer(settings_commands, name="settings")
 
 
 @app.callback()
 def common(version: Annotated[bool, version_of("llm-config")] = False) -> None:
-    """Configure endpoints, models and keys."""
+    """Configure endpoints, models, groups, keys and settings."""
 
 
 @app.command()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from multi_llm_comparator.cli.answering import running
-from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.cli.talking import Wanted, question_of
+from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.cooperation.scheduler import finished
 from multi_llm_comparator.cooperation.source import figures_of
 from multi_llm_comparator.cooperation.spec import MODES, checked_spec
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.headless import opened_alone, scanned_models
+from multi_llm_comparator.headless import local_names, opened_alone, scanned_models
 
 
 async def cooperate(
@@ -55,7 +57,27 @@ async def cooperate(
     return True
 
 
-async def _here(body: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
+async def save(name: str, mode: str, models: str, options: Mapping[str, Any], wanted: Wanted, as_json: bool) -> bool:
+    """Keep who works together, and how, as ``cooperate:NAME``.
+
+    Raises:
+        ConfigurationError: no such mode, too few members, or the name cannot be.
+    """
+    members = [name.strip() for name in models.split(",") if name.strip()]
+    if mode not in MODES or not members:
+        raise ConfigurationError(f"say who works together, --models A,B, and how, --mode {', '.join(MODES)}")
+    body = {"query": "?", "mode": mode, "models": members, **options}
+    found = checked_spec(
+        mode=mode, members=tuple({"target": one} for one in members), question="?", **_fields(body, wanted)
+    )
+    available = scanned_models()
+    path = SavedCooperations(lambda: local_names(available)).save(name, found)
+    say(f"cooperate:{name} can be asked; it is in {path}", as_json, {"name": f"cooperate:{name}", "file": str(path)})
+    return True
+
+
+def _fields(body: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+    """What is given of a task, by the names of its specification."""
     fields = {
         "integration": body.get("integration_strategy", ""),
         "rounds": body.get("voting_rounds", 1),
@@ -64,7 +86,11 @@ async def _here(body: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
         "deadline_s": body.get("deadline_s"),
         "config": wanted.config(),
     }
-    given = {name: value for name, value in fields.items() if value not in (None, "")}
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+async def _here(body: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
+    given = _fields(body, wanted)
     async with opened_alone(scanned_models()) as services:
         if body["models"]:
             members = tuple({"target": model} for model in body["models"])

@@ -15,7 +15,7 @@ from multi_llm_comparator.wiring import Services
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 STANDARD_OUTPUT = "-"
 # The ending of its files is how a format is known best.
-_SHORT = {"md": "markdown"}
+SHORT = {"md": "markdown"}
 
 
 async def export(
@@ -27,7 +27,7 @@ async def export(
     known = [one for one in LANGUAGES if one == language]
     if not known:
         raise ConfigurationError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
-    file = await RunFiles(work.runs).export(run_id, _SHORT.get(format, format), known[0])
+    file = await RunFiles(work.runs).export(run_id, SHORT.get(format, format), known[0])
     if to == STANDARD_OUTPUT and sys.stdout.isatty():
         try:
             text = file.data.decode()

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from multi_llm_comparator.cli.answering import running
-from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.beside import the_running
+from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.core.near_names import did_you_mean
@@ -92,6 +93,14 @@ async def stop_job(work: Services, run_id: str, as_json: bool) -> bool:
 async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
     await work.jobs.open(find=False)
     return await _followed(await work.jobs.resume(run_id), as_json)
+
+
+async def move_job(run_id: str, before: str | None, as_json: bool) -> bool:
+    """Raises ConfigurationError: no workbench runs; ModelNotFoundError: one of them does not wait there."""
+    async with the_running("there is no queue of jobs") as there:
+        found = await there.post(f"/api/jobs/{run_id}/move", {"before": before})
+    say(f"the queue is now: {', '.join(found['queue'])}", as_json, found)
+    return True
 
 
 async def start_tuning(work: Services, asked: AskedJob) -> bool:

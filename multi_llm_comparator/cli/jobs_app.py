@@ -42,6 +42,18 @@ def resume(run_id: RunId, as_json: JsonOption = False) -> None:
     _do("resume_job", run_id, as_json)
 
 
+@jobs_commands.command()
+def move(
+    run_id: RunId,
+    before: Annotated[str | None, typer.Option(help="The id of a waiting job; the last place if absent.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a waiting job another place in the queue of the workbench that runs."""
+    from multi_llm_comparator.cli import jobs
+
+    run(jobs.move_job(run_id, before, as_json))
+
+
 @jobs_commands.command("lm-eval")
 def lm_eval(
     model: Annotated[str, typer.Option(help="A model of this machine, or its folder or file.")],

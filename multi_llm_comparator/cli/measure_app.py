@@ -17,7 +17,9 @@ SetName = Annotated[str, typer.Argument(help="Its id or name.")]
 # As in cli.app: without rich, whose import alone would take as long as all else.
 measuring = typer.Typer(add_completion=False, rich_markup_mode=None)
 promptset = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Prompt sets that are kept here: list, import, export, delete."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Prompt sets that are kept here: list, import, add, export, delete.",
 )
 
 
@@ -93,12 +95,32 @@ def list_sets(as_json: JsonOption = False) -> None:
 def import_set(
     file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .json file.")],
     name: Annotated[str | None, typer.Option(help="What to call it; the file's name if absent.")] = None,
+    replace: Annotated[
+        str | None, typer.Option(help="In place of this set, by id or name: export, edit, import --replace.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Keep the prompts of a file as a set."""
     from multi_llm_comparator.cli import prompt_sets
 
-    prompt_sets.import_set(file, name, as_json)
+    prompt_sets.import_set(file, name, replace, as_json)
+
+
+@promptset.command("add")
+def add_prompt(
+    name: SetName,
+    prompt: Annotated[str, typer.Argument(help="What is asked.")],
+    compare: Annotated[
+        str, typer.Option(help="none, exact, numeric, contains, regex, json_schema, choice or judged.")
+    ] = "none",
+    expected: Annotated[str, typer.Option(help="What a right answer is compared with.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Once for each.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a prompt to a set."""
+    from multi_llm_comparator.cli import prompt_sets
+
+    prompt_sets.add_prompt(name, prompt, compare, expected, tuple(tag or ()), as_json)
 
 
 @promptset.command("export")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.cli import dataset, resuming, single
-from multi_llm_comparator.cli.consoles import output, print_json
+from multi_llm_comparator.cli.consoles import output, print_json, say
 from multi_llm_comparator.cli.export import export as write_export
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.running_models import RunningModels, models_elsewhere
@@ -22,6 +22,7 @@ from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection,
 from multi_llm_comparator.plans.options import KIND as PLAN
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
+from multi_llm_comparator.plans.saved import PREFIX, SavedPlans
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.wiring import Services
 
@@ -51,15 +52,34 @@ async def run_plan(path: Path, query: str | None, folder: Path | None, manner: M
     return await plan(config if query is None else with_query(config, query), folder, manner)
 
 
-async def run_resume(run: str, path: Path, manner: Manner) -> bool:
-    """Go on with a run, or with the folder of a data-set run."""
+async def run_save(path: Path, name: str, *, as_json: bool) -> bool:
+    """Keep what a configuration says of models and options as ``plan:NAME``.
+
+    Raises:
+        ConfigurationError: the configuration, or the name, cannot be.
+    """
+    config, models = load_config(path), scanned_models()
+    written = SavedPlans().save(name, cast_roles(config, finder(models), local_names(models)).options)
+    say(f"{PREFIX}{name} can be asked; it is in {written}", as_json, {"name": f"{PREFIX}{name}", "file": str(written)})
+    return True
+
+
+async def run_resume(run: str, step: str | None, path: Path, manner: Manner) -> bool:
+    """Go on with a run, or with the folder of a data-set run; or solve a step of a plan once more.
+
+    Raises:
+        ConfigurationError: a step of what is no plan.
+    """
     if not dataset.is_dataset_folder(run):
         async with unasked() as work:
             kind = await resuming.kind_of(work, run)
+        if kind != PLAN and step is not None:
+            raise ConfigurationError(f"run {run!r} is a {kind}, and --step is for plans; leave it out")
         if kind != PLAN:
             resuming.refuse_kind(kind, run)
             return await resuming.resume(run, as_json=manner.as_json, alone=manner.alone)
-        return await resume(load_config(path) if path.exists() or path != DEFAULT_CONFIG else None, run, manner)
+        config = load_config(path) if path.exists() or path != DEFAULT_CONFIG else None
+        return await resume(config, run, step, manner)
     folder = Path(run)
     mode, stored, setup = dataset.stored_config(folder)
     if mode == "baseline":
@@ -109,12 +129,16 @@ async def plan(config: CooperationConfig, folder: Path | None, manner: Manner) -
         return await single.answer(work, config, cast, config.query, as_json=manner.as_json)
 
 
-async def resume(config: CooperationConfig | None, run_id: str, manner: Manner) -> bool:
+async def resume(config: CooperationConfig | None, run_id: str, step: str | None, manner: Manner) -> bool:
     models = scanned_models()
     cast = cast_roles(config, finder(models), local_names(models)) if config else None
     config = config or config_of("any")
     async with working(models, cast.reach if cast else reach_without(config), manner) as work:
-        return await single.resume(work, config, cast.judge if cast else None, run_id, as_json=manner.as_json)
+        judge = cast.judge if cast else None
+        if step is not None:
+            options = cast.options if cast else None
+            return await single.solve_again(work, config, judge, run_id, step, options, as_json=manner.as_json)
+        return await single.resume(work, config, judge, run_id, as_json=manner.as_json)
 
 
 async def export(run_id: str, format: str, language: str, to: str | None, *, as_json: bool) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.evaluation.prompt_set_files import (
     FILE_FORMATS,
@@ -15,7 +16,7 @@ from multi_llm_comparator.evaluation.prompt_set_files import (
     prompt_set_file,
     read_prompt_set,
 )
-from multi_llm_comparator.evaluation.prompt_sets import PromptSet
+from multi_llm_comparator.evaluation.prompt_sets import PromptRow, PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 
 
@@ -27,19 +28,30 @@ def list_sets(as_json: bool) -> None:
         output.print(f"{facts.id}  {facts.rows:>6} prompts  {facts.name}")
 
 
-def import_set(file: Path, name: str | None, as_json: bool) -> None:
+def import_set(file: Path, name: str | None, replaced: str | None, as_json: bool) -> None:
     """Raises ConfigurationError, DocumentError: the file cannot be read, or holds no prompts."""
     try:
         data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
     except OSError as exc:
         raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror}") from exc
     prompts = read_prompt_set(data, file.name, file.expanduser().parent)
-    kept = PromptSets().save(prompts.model_copy(update={"name": (name or prompts.name)[:100]}))
+    earlier = _kept(replaced) if replaced is not None else None
+    called = name or (earlier.name if earlier is not None else prompts.name)
+    changes = {"name": called[:100], **({"id": earlier.id} if earlier is not None else {})}
+    kept = PromptSets().save(prompts.model_copy(update=changes))
     if as_json:
         print_json({"id": kept.id, "name": kept.name, "rows": len(kept.rows)})
     else:
         output.print(kept.id)
     messages.print(f"{len(kept.rows)} prompts are kept as {kept.name!r}")
+
+
+def add_prompt(name: str, prompt: str, compare: str, expected: str, tags: tuple[str, ...], as_json: bool) -> None:
+    """Raises ConfigurationError: there is no such set, or the prompt cannot be in one."""
+    row = checked(PromptRow, {"id": "0", "prompt": prompt, "compare": compare, "expected": expected, "tags": tags})
+    kept = PromptSets().add_row(_kept(name).id, row)
+    told = {"id": kept.id, "name": kept.name, "rows": len(kept.rows), "row": kept.rows[-1].id}
+    say(f"{kept.name!r} has {len(kept.rows)} prompts now", as_json, told)
 
 
 def export_set(name: str, to: Path, as_json: bool) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 
 from multi_llm_comparator.cli.answering import Running, running
 from multi_llm_comparator.cli.consoles import messages
@@ -19,6 +21,8 @@ from multi_llm_comparator.core.events import (
 )
 from multi_llm_comparator.core.exceptions import ModelNotFoundError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
+from multi_llm_comparator.headless import COMMAND_LINE, opened_alone, scanned_models
+from multi_llm_comparator.wiring import Services
 
 # The command has a gateway of its own, which tells these for itself.
 _OF_THE_GATEWAY = (Attempted, AttemptFailed, Retrying, FellBack, CacheHit, Cost)
@@ -75,3 +79,18 @@ async def models_elsewhere(*, alone: bool) -> AsyncIterator[Running | None]:
         if found is not None:
             messages.print(f"models are asked at {found.where}", style="dim")
         yield found
+
+
+@contextlib.asynccontextmanager
+async def everything(*, alone: bool) -> AsyncIterator[Services]:
+    """What a command works with that asks anybody by name: models, groups, plans and cooperations. Local models are
+    those of the workbench that runs, if one does and the command is not ``alone``.
+
+    Raises:
+        KeyRefusedError: it wants a key that is not given.
+    """
+    models = await asyncio.to_thread(scanned_models)
+    async with models_elsewhere(alone=alone) as there:
+        local = None if there is None else partial(RunningModels, there)
+        async with opened_alone(models, local, origin=COMMAND_LINE) as services:
+            yield services

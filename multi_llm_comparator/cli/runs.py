@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.cli.consoles import messages, output, print_json
-from multi_llm_comparator.core.exceptions import RunNotFoundError
+from multi_llm_comparator.cli.beside import the_running
+from multi_llm_comparator.cli.consoles import messages, output, print_json, say
+from multi_llm_comparator.cli.export import LANGUAGES, SHORT
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import ConfigurationError, RunNotFoundError
+from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line, iso_time
-from multi_llm_comparator.run_files import RunFiles
+from multi_llm_comparator.run_files import ARCHIVED_AS, RunFiles
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.wiring import Services
 
 TITLE_CHARS = 80
+DAY_S = 86_400
 
 
-async def list_runs(work: Services, wanted: Mapping[str, Any], limit: int, as_json: bool) -> bool:
-    found = await work.runs.list(RunFilter(**wanted), limit)
+async def list_runs(work: Services, wanted: Mapping[str, Any], days: float | None, limit: int, as_json: bool) -> bool:
+    since = None if days is None else now() - days * DAY_S
+    found = await work.runs.list(RunFilter(**wanted, made_after=since), limit)
     if as_json:
         print_json(found)
         return True
     if not found:
-        messages.print("no run fits" if any(wanted.values()) else "there are no runs")
+        messages.print("no run fits" if days or any(wanted.values()) else "there are no runs")
     for run in found:
         output.print(plain(_line(run)))
     return True
@@ -37,9 +44,7 @@ def _line(run: RunSummary) -> str:
 
 async def show_run(work: Services, run_id: str, as_json: bool) -> bool:
     """Raises RunNotFoundError."""
-    run = next(iter(await work.runs.list(RunFilter(ids=(run_id,)), 1)), None)
-    if run is None:
-        raise RunNotFoundError(f"there is no run {run_id!r}; see: llm-cooperation runs list")
+    run = await stored(work, run_id)
     if as_json:
         files = RunFiles(work.runs)
         has_export = "json" in files.formats(run.kind)
@@ -53,9 +58,65 @@ async def show_run(work: Services, run_id: str, as_json: bool) -> bool:
     return True
 
 
+async def stored(work: Services, run_id: str) -> RunSummary:
+    """Raises RunNotFoundError."""
+    found = await work.runs.list(RunFilter(ids=(run_id,)), 1)
+    if not found:
+        raise RunNotFoundError(f"there is no run {run_id!r}; see: llm-cooperation runs list")
+    return found[0]
+
+
+async def stop_run(run_id: str, as_json: bool) -> bool:
+    """Raises ConfigurationError: no workbench runs; ModelNotFoundError: it has no such run."""
+    async with the_running("nothing is at work that could be stopped") as there:
+        found = await there.post(f"/api/runs/{run_id}/stop", {})
+    say(f"{run_id}: {found['status']}", as_json, {"run_id": run_id, "state": found["status"]})
+    return True
+
+
 async def delete_runs(work: Services, run_ids: Sequence[str], as_json: bool) -> bool:
     deleted = await work.runs.delete(run_ids)
     if as_json:
         print_json({"deleted": deleted})
     messages.print(f"deleted: {deleted} of {len(run_ids)}")
     return deleted > 0
+
+
+async def mark_run(
+    work: Services, run_id: str, title: str | None, note: str | None, tags: Sequence[str] | None, as_json: bool
+) -> bool:
+    """Keep what is given; the rest stays. Raises RunNotFoundError, ConfigurationError: too long or too many."""
+    await stored(work, run_id)
+    if title is not None:
+        await work.runs.rename(run_id, title)
+    if note is not None:
+        work.store.marks.set_note(run_id, note)
+    if tags is not None:
+        work.store.marks.set_tags(run_id, tags)
+    run = await stored(work, run_id)
+    if as_json:
+        print_json({"run_id": run.id, "title": run.title, "tags": list(run.tags), "note": run.note})
+        return True
+    output.print(plain(_line(run)))
+    for line in (f"tags: {', '.join(run.tags)}", f"note: {run.note}"):
+        output.print(plain(line))
+    return True
+
+
+async def archive_runs(
+    work: Services, run_ids: Sequence[str], to: Path, format: str, language: str, as_json: bool
+) -> bool:
+    """Raises ConfigurationError: too many runs, or an unknown format or language."""
+    name = SHORT.get(format, format)
+    known = [one for one in LANGUAGES if one == language]
+    if name not in ARCHIVED_AS or not known:
+        raise ConfigurationError(
+            f"{format!r} in {language!r} cannot be; formats are {', '.join(ARCHIVED_AS)}, languages "
+            f"{', '.join(LANGUAGES)}"
+        )
+    data = await RunFiles(work.runs).archive(run_ids, name, known[0])
+    path = to.expanduser()
+    write_atomically(path, data)
+    told = {"written": str(path), "runs": len(run_ids), "size_bytes": len(data)}
+    say(f"written: {path}; what is not in it is named in its left-out.txt", as_json, told)
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,9 @@ from multi_llm_comparator.cli.exits import run
 from multi_llm_comparator.cli.options import JsonOption
 
 # As in cli.app: without rich, whose import alone would take as long as all else.
-run_commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Stored runs: list, show, delete.")
+run_commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Stored runs: list, show, stop, mark, archive, delete."
+)
 
 
 @run_commands.command("list")
@@ -20,6 +23,7 @@ def list_runs(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Runs in which this model was asked.")] = None,
     tag: Annotated[str | None, typer.Option(help="Runs with this tag.")] = None,
     key: Annotated[str | None, typer.Option(help="Runs made for this key, by its beginning: mlc-...")] = None,
+    days: Annotated[float | None, typer.Option(min=0.01, max=36_500, help="Of the last so many days.")] = None,
     text: Annotated[str, typer.Option(help="A text in titles, prompts, answers, tags or notes.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 50,
     as_json: JsonOption = False,
@@ -33,13 +37,46 @@ def list_runs(
         "caller": key and key.removeprefix("mlc-"),
         "text": text,
     }
-    _do("list_runs", wanted, limit, as_json)
+    _do("list_runs", wanted, days, limit, as_json)
 
 
 @run_commands.command()
 def show(run_id: Annotated[str, typer.Argument(help="A run's id.")], as_json: JsonOption = False) -> None:
     """Show a run: with --json all that its export has."""
     _do("show_run", run_id, as_json)
+
+
+@run_commands.command()
+def stop(run_id: Annotated[str, typer.Argument(help="A run's id.")], as_json: JsonOption = False) -> None:
+    """Stop a run that the workbench works on; what is there stays. Go on with it: resume RUN."""
+    from multi_llm_comparator.cli import runs
+
+    run(runs.stop_run(run_id, as_json))
+
+
+@run_commands.command()
+def mark(
+    run_id: Annotated[str, typer.Argument(help="A run's id.")],
+    title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    note: Annotated[str | None, typer.Option(help="Its note; '' takes it away.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Its tags from now on; once for each.")] = None,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a run another title, tags, a note; without options show them."""
+    _do("mark_run", run_id, title, note, [] if no_tags else tag, as_json)
+
+
+@run_commands.command()
+def archive(
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="The ids of runs.")],
+    to: Annotated[Path, typer.Option("--output", "-o", help="The .zip file to write.")],
+    format: Annotated[str, typer.Option("--format", "-f", help="Of each run: json, html, md or csv.")] = "json",
+    language: Annotated[str, typer.Option(help="Of the words in html and md: en or zh.")] = "en",
+    as_json: JsonOption = False,
+) -> None:
+    """Write several runs as one ZIP file."""
+    _do("archive_runs", run_ids, to, format, language, as_json)
 
 
 @run_commands.command()

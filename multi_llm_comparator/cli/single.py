@@ -14,6 +14,7 @@ from multi_llm_comparator.evaluation.reports import report_folder
 from multi_llm_comparator.evaluation.solving import Baseline, Solver
 from multi_llm_comparator.plans.config import CooperationConfig
 from multi_llm_comparator.plans.metrics import run_metrics, unanswered
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.roles import Cast
 from multi_llm_comparator.prediction.calibration import Calibration
@@ -29,6 +30,26 @@ async def answer(work: Services, config: CooperationConfig, cast: Cast, question
 async def resume(work: Services, config: CooperationConfig, judge: str | None, run_id: str, *, as_json: bool) -> bool:
     """Go on with a run; finished steps are not repeated."""
     run = await work.runs.resume(run_id, PlanRun)
+    return await _finish(work, config, judge, run, as_json=as_json)
+
+
+async def solve_again(
+    work: Services,
+    config: CooperationConfig,
+    judge: str | None,
+    run_id: str,
+    step: str,
+    options: PlanOptions | None,
+    *,
+    as_json: bool,
+) -> bool:
+    """Solve a step, and what needs it, once more in a run of its own; with the old run's options where none are given.
+
+    Raises:
+        PlanError: the run is not over, or has no such step.
+    """
+    chosen = options or (await work.plans.get(run_id)).options
+    run = await work.plans.solve_again(run_id, step, chosen)
     return await _finish(work, config, judge, run, as_json=as_json)
 
 

@@ -28,7 +28,8 @@ class ModelInfo:
     ``parameters`` (int), ``quantization`` (str), ``context_length`` (tokens), ``layers`` (int), ``chat_template``
     (bool), ``file_format`` (str), ``files`` (list of paths), ``problem`` (str: why it cannot be loaded), ``warnings``
     (list of str), ``source`` (str: where it was found), ``base_model`` (str: for an adapter), ``generation`` (dict:
-    parameters that the model's makers recommend, under ModelConfig's names), ``sees_images`` (bool), ``projector``
+    parameters that the model's makers recommend, under ModelConfig's names), ``names_tools`` (bool: its chat template
+    has a place for tools), ``sees_images`` (bool), ``projector``
     (str: a GGUF model's vision part, of ``projector_bytes``), ``converted_from`` (str: source and the types its
     weights went through), and what the memory estimate needs
     (``kv_bytes_per_token``, ``weight_bytes``, ``hidden_size``, ``vocab_size``, ...). Of an adapter also ``rank`` (int),

@@ -6,6 +6,7 @@ Read from ``MLC_*`` environment variables, then ``settings.yaml`` in the home fo
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -204,10 +205,11 @@ def reload_settings() -> Settings:
     return _current
 
 
-def save_settings(changes: dict[str, Any]) -> Settings:
-    """Merge ``changes`` into ``settings.yaml`` and swap in the result; an invalid change writes nothing."""
+def save_settings(changes: dict[str, Any], forgotten: Collection[str] = ()) -> Settings:
+    """Merge ``changes`` into ``settings.yaml``, without what is ``forgotten``, and swap in the result; a wrong change
+    writes nothing."""
     path = settings_path()
-    merged = {**_stored(path), **changes}
+    merged = {name: value for name, value in {**_stored(path), **changes}.items() if name not in forgotten}
     _validated(_given(merged), path)
     write_atomically(path, yaml.safe_dump(merged, allow_unicode=True, sort_keys=True))
     return reload_settings()

@@ -22,6 +22,7 @@ from multi_llm_comparator.groups.config_loader import (
     parse_config,
     read_yaml,
 )
+from multi_llm_comparator.groups.group_entries import GroupEntry, names_twice, written_entry
 from multi_llm_comparator.groups.yaml_edit import put, remove, rename
 
 # Of a version, in the name of the file that is kept.
@@ -183,6 +184,34 @@ def with_group(
     if known_as is not None:
         renamed = _renamed(renamed, known_as, name)
     return put(text, (GROUPS, name), {**group, **({"fallback_groups": renamed} if renamed else {})})
+
+
+def with_entry(
+    text: str,
+    name: str,
+    entry: GroupEntry,
+    raw: Mapping[str, Any],
+    *,
+    known_as: str | None = None,
+    levels: Mapping[str, str] | None = None,
+    weights: Mapping[str, int] | None = None,
+) -> str:
+    """The file's text with a group taken apart by :func:`read_entry` and changed.
+
+    Args:
+        raw: the group as it stands in ``text``; empty for a new one.
+        known_as, levels: see :func:`with_group`.
+        weights: of models that are used in turn.
+
+    Raises:
+        ConfigurationError: two levels have one name; see :func:`with_group`.
+    """
+    if twice := names_twice(entry.levels):
+        raise ConfigurationError(f"two levels are called {twice[0]!r}; give one of them another name")
+    text = with_group(text, name, written_entry(entry, raw), known_as=known_as, levels=levels)
+    for model, weight in (weights or {}).items():
+        text = with_weight(text, model, weight)
+    return text
 
 
 def _called(text: str, path: tuple[str, ...], last: str, old: str, new: str) -> str:

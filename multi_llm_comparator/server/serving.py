@@ -16,6 +16,7 @@ from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.headless import opened_alone
+from multi_llm_comparator.jobs.registry import JobRegistry
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.routing import IntelligentRouter
@@ -47,6 +48,7 @@ class Served:
         answers: resolves every name; None leaves all to the gateway.
         router: decides who answers where nobody is named; None makes one over the rest.
         applications: services on documents, data and decisions.
+        jobs: tunings and other long work, and their queue.
     """
 
     models: ModelManager
@@ -65,6 +67,7 @@ class Served:
     answers: TextSource | None = None
     router: IntelligentRouter | None = None
     applications: ServiceRegistry | None = None
+    jobs: JobRegistry | None = None
 
     async def scanned(self) -> None:
         """Wait until models are known: a server that has just started answers for them too."""
@@ -117,5 +120,6 @@ def served_from(
         answers=work.answers,
         router=work.router,
         applications=work.applications,
+        jobs=work.jobs,
         store=work.store,
     )

@@ -13,10 +13,12 @@ import json
 import logging
 import shutil
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from filelock import FileLock, Timeout
 
 from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
@@ -235,6 +237,14 @@ class HubClient:
             _check_disk(staging, choice)
         except OSError as exc:
             raise DownloadError(f"{str(staging)!r} cannot be written: {exc.strerror}; check the folder") from exc
+        with _alone(staging, choice):
+            await self._fetch(listing, choice, staging, on_progress)
+            _settle(staging, places, model)
+        return model
+
+    async def _fetch(
+        self, listing: HubListing, choice: HubChoice, staging: Path, on_progress: Callable[[dict[str, Any]], None]
+    ) -> None:
         request = {
             "op": "download",
             "repo_id": listing.repo_id,
@@ -246,8 +256,6 @@ class HubClient:
             async for message in messages:
                 if message["kind"] == "progress":
                     on_progress(message)
-        _settle(staging, places, model)
-        return model
 
     def _staging(self, listing: HubListing, choice: HubChoice) -> Path:
         """Where partial files wait; the same choice at the same commit finds them again."""
@@ -274,6 +282,21 @@ class HubClient:
             raise DownloadError(f"the download of {asked!r} ended unexpectedly; try again")
         finally:
             await child.end()
+
+
+@contextlib.contextmanager
+def _alone(staging: Path, choice: HubChoice) -> Iterator[None]:
+    """Nobody else fetches the same into the same place. Raises DownloadError: another program does so already."""
+    lock = FileLock(staging.with_name(f"{staging.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DownloadError(f"{choice.title!r} is being downloaded by another program already") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _check_disk(staging: Path, choice: HubChoice) -> None:

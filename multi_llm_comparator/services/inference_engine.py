@@ -188,6 +188,11 @@ class InferenceEngine:
             for resident in self._residents():
                 self._shares.share_slots(resident)
 
+    async def take_settings(self, settings: Settings) -> None:
+        """Bring changed settings into effect: memory limits, and how models are kept."""
+        self.memory_manager.max_memory_gb, self.memory_manager.mode = settings.max_memory_gb, settings.memory_mode
+        await self.follow(settings)
+
     async def start(self) -> None:
         """Get ready for PyTorch models. Optional: everything works without, the first answer just comes later."""
         self._table().loader.spare.rest()

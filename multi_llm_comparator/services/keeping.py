@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.core.settings import MAX_SLOTS, ModelServing, Settings
+from multi_llm_comparator.core.plain_errors import checked
+from multi_llm_comparator.core.settings import MAX_SLOTS, ModelServing, Settings, get_settings, save_settings
 from multi_llm_comparator.services.slot_tuning import Speeds
 
 
@@ -45,3 +50,34 @@ class Keeping:
     def at_start(self) -> tuple[str, ...]:
         """The ids and names of models that are loaded when the workbench starts."""
         return tuple(target for target, own in self._settings.model_serving.items() if own.at_start)
+
+
+def changed_keeping(target: str, changes: Mapping[str, Any], as_all: Collection[str] = ()) -> ModelServing:
+    """How the model of this name is kept, changed; nothing is written.
+
+    Args:
+        target: its name.
+        changes: values by the names of :class:`ModelServing`.
+        as_all: names of what is to be as for all models again.
+
+    Raises:
+        ConfigurationError: a name or a value that cannot be.
+    """
+    if unknown := [name for name in as_all if name not in ModelServing.model_fields]:
+        raise ConfigurationError(
+            f"{unknown[0]!r} is not kept of a model; there are {', '.join(ModelServing.model_fields)}"
+        )
+    known = get_settings().model_serving.get(target) or ModelServing()
+    kept = {name: value for name, value in known.model_dump().items() if name not in as_all}
+    return checked(ModelServing, {**kept, **changes})
+
+
+def save_keeping(target: str, own: ModelServing) -> Settings:
+    """Write how the model of this name is kept into the settings, which are then to be followed.
+
+    Raises:
+        ConfigurationError: they cannot be written so.
+    """
+    kept = {**get_settings().model_serving, target: own}
+    written = {name: one.model_dump(exclude_defaults=True) for name, one in kept.items()}
+    return save_settings({"model_serving": {name: one for name, one in written.items() if one}})

@@ -8,9 +8,20 @@ from pathlib import Path
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.services.hub_files import is_plain
 
 MAX_NAME_CHARS = 120
+
+
+def roots_of(settings: Settings) -> list[Path]:
+    """The folders whose models are the user's to change here."""
+    return [settings.models_dir, *(folder.expanduser() for folder in settings.extra_model_dirs)]
+
+
+def id_at(model: ModelInfo, path: Path) -> str:
+    """The id that a scan will give ``model`` once it lies at ``path``, beside where it lay."""
+    return ModelInfo("", "", str(Path(model.path).with_name(path.name)), model.model_type, 0).id
 
 
 def places_of(model: ModelInfo, roots: Iterable[Path]) -> list[Path]:

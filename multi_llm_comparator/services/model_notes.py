@@ -13,6 +13,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentErr
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
 
+FILE = "model_notes.json"
 MAX_MODELS = 5_000
 MAX_NOTE_CHARS = 2_000
 MAX_TAGS, MAX_TAG_CHARS = 20, 40
@@ -43,6 +44,11 @@ class ModelNotes:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @classmethod
+    def in_home(cls, home: Path) -> ModelNotes:
+        """Those of the workbench with this home."""
+        return cls(home / FILE)
 
     def all(self) -> dict[str, ModelNote]:
         try:

@@ -90,8 +90,12 @@ class SharedLinks:
 
     def of_run(self, run_id: str) -> list[SharedLink]:
         """The links to a run that still show it, the latest first."""
+        return [link for link in self.all() if link.run_id == run_id]
+
+    def all(self) -> list[SharedLink]:
+        """The links that still show a run, the latest first."""
         kept = self._read()
-        found = [link for link in (kept.links if kept else []) if link.run_id == run_id and not link.is_over]
+        found = [link for link in (kept.links if kept else []) if not link.is_over]
         return sorted(found, key=lambda link: -link.made_at)
 
     def take_back(self, link_id: str) -> None:

@@ -115,7 +115,21 @@ def test_the_help_waits_for_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["query", "plan", "evaluate", "promptset", "jobs", "runs", "convert", "service", "resume"]
+    "command",
+    [
+        "query",
+        "plan",
+        "evaluate",
+        "promptset",
+        "jobs",
+        "runs",
+        "convert",
+        "service",
+        "resume",
+        "vote",
+        "model",
+        "compare",
+    ],
 )
 def test_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     # typer itself looks at pydantic where it is there.
@@ -128,7 +142,7 @@ def test_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "--json" in done.stdout or command in ("promptset", "jobs", "runs")
+    assert "--json" in done.stdout or command in ("promptset", "jobs", "runs", "vote", "model")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +154,9 @@ def test_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
         ("evaluate --re", {"--repeats", "--reference", "--resume"}),
         ("tune --model", {"--model_path"}),
         ("jobs show --j", {"--json"}),
+        ("vote ", {"start", "continue", "ranking", "pairs"}),
+        ("model keep --p", {"--pin"}),
+        ("compare --te", {"--temperature"}),
     ],
 )
 def test_a_shell_is_told_how_a_line_may_go_on(line: str, offered: set[str]) -> None:

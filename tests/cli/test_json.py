@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 import yaml
 
 from multi_llm_comparator.cli import app, config_app
-from multi_llm_comparator.cli.jobs_app import jobs_commands
-from multi_llm_comparator.cli.measure_app import measuring, promptset
-from multi_llm_comparator.cli.runs_app import run_commands
-from multi_llm_comparator.training.trainer import app as trainer
 from tests.cli.test_asking import command as answered_by_home
 from tests.cli.test_asking import home, served  # noqa: F401 - fixtures
 from tests.cli.test_commands import command, configure, one, place  # noqa: F401 - a fixture
 from tests.plans.test_parse import PLAN
+from tests.support.command_words import commands_of
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
 # It becomes the app itself.
 WITHOUT = {"ui"}
-PASSED_ON = {
-    "tune": trainer,
-    "evaluate": measuring,
-    "promptset": promptset,
-    "jobs": jobs_commands,
-    "runs": run_commands,
-}
-
-
-def commands_of(group: typer.Typer, name: str = "") -> Iterator[tuple[str, Any]]:
-    found = typer.main.get_command(group)
-    below = getattr(found, "commands", None)
-    if below is None:
-        yield name, found
-        return
-    for word, one_of_them in below.items():
-        if word in PASSED_ON:
-            yield from commands_of(PASSED_ON[word], word)
-        elif hasattr(one_of_them, "commands"):
-            yield from ((f"{word} {sub}", command) for sub, command in one_of_them.commands.items())
-        else:
-            yield f"{name} {word}".strip(), one_of_them
 
 
 @pytest.mark.parametrize("program", [app.app, config_app.app], ids=["llm-cooperation", "llm-config"])

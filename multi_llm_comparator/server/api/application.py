@@ -19,6 +19,7 @@ from multi_llm_comparator.server.api import (
     cooperation_task,
     embeddings,
     events,
+    memory,
     messages,
     models,
     ollama,
@@ -90,6 +91,7 @@ def make_api(
     api.include_router(services.router)
     api.include_router(cooperation_task.router)
     api.include_router(events.router)
+    api.include_router(memory.router)
     api.include_router(runs.router)
     api.include_router(shared.router)
     api.include_router(upkeep.router)

@@ -64,6 +64,8 @@ _OPENAI_TYPES = {
     415: "invalid_request_error",
     429: "rate_limit_error",
 }
+# Beneath /api, but none of Ollama's.
+_OWN_PATHS = ("/api/runs", "/api/answers", "/api/memory", "/api/jobs", "/api/anew")
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -185,7 +187,7 @@ def is_api(path: str) -> bool:
 
 def body_for(path: str, error: ApiError, request_id: str = "") -> dict[str, Any]:
     """The error in the form of whose path was asked."""
-    if path.startswith("/api/") and not path.startswith(("/api/runs", "/api/answers")):
+    if path.startswith("/api/") and not path.startswith(_OWN_PATHS):
         return ollama_body(error)
     if path.removeprefix("/v1").startswith("/messages"):
         return anthropic_body(error, request_id)

@@ -48,6 +48,11 @@ class Offer:
         """Whether a local model looks at images."""
         return self.info is not None and self.info.loaded_as.config.get("sees_images") is True
 
+    @property
+    def names_tools(self) -> bool:
+        """Whether a local model's chat template has a place for tools."""
+        return self.info is not None and self.info.loaded_as.config.get("names_tools") is True
+
     def as_openai(self) -> dict[str, Any]:
         return {
             "id": self.name,

@@ -99,9 +99,25 @@ async def show(form: ShowForm, request: Request) -> dict[str, Any]:
         "template": "",
         "details": _details(offer),
         "model_info": {name: value for name, value in known.items() if value is not None},
-        "capabilities": ["embedding" if offer.kind == "embedder" else "completion", *(["vision"] * offer.sees_images)],
+        "capabilities": _capabilities(offer, await served.there(_call_form(served, offer))),
         "modified_at": _time(offer.modified_at),
     }
+
+
+async def _call_form(served: Served, offer: Offer) -> bool | None:
+    """Whether a model in memory has tools in a form that is read here; None while its template has not been run."""
+    if offer.info is None:
+        return None
+    here = [one for one in served.engine.loaded_models() if one.model_id == offer.info.loaded_as.id]
+    return next((one.info.get("tools") is not None for one in here if one.state == "ready"), None)
+
+
+def _capabilities(offer: Offer, has_tools: bool | None) -> list[str]:
+    """What Ollama's clients ask for before they send images or tools."""
+    if offer.kind == "embedder":
+        return ["embedding"]
+    tools = offer.names_tools if has_tools is None else has_tools
+    return ["completion", *(["vision"] * offer.sees_images), *(["tools"] * tools)]
 
 
 @router.get("/version")

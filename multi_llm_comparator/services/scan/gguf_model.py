@@ -10,6 +10,7 @@ from typing import Any
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.services.scan.fields import recommended, text, whole
 from multi_llm_comparator.services.scan.gguf_header import GgufHeader, GgufTensor, block_sizes
+from multi_llm_comparator.services.scan.hf_config import names_tools
 from multi_llm_comparator.services.scan.origin import NAME_KEY, SOURCE_KEY, THROUGH_KEY, told_origin
 
 # Kinds of files that share the format but are no model to talk to, by ``general.type``.
@@ -65,6 +66,8 @@ def describe_gguf(headers: Sequence[GgufHeader]) -> dict[str, Any]:
         found |= _projector_facts(metadata)
     elif _SEES.search(str(metadata.get("tokenizer.chat_template", ""))) or architecture in _SEEING:
         found["may_see"] = True
+    if names_tools(metadata.get("tokenizer.chat_template")):
+        found["names_tools"] = True
     if text(metadata, "general.type") == "adapter":
         found |= {"is_adapter": True, **_adapter_facts(headers[0])}
     return {**found, "problem": problem} if problem else found

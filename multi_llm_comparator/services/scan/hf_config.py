@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -9,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.core.reading import read_text
 from multi_llm_comparator.inferencers.checkpoint_files import TOKENIZER_FILES
 from multi_llm_comparator.services.scan.fields import recommended, section, text, texts, whole
 from multi_llm_comparator.services.scan.reading import read_json
 
 _TOKENIZERS = (*TOKENIZER_FILES, "tiktoken.model")
+# Where a template asks whether there are tools, or goes through them.
+_TOOLS = re.compile(r"\{%[-+]?\s*(?:if|elif|for)\b[^%]{0,200}?\btools\b")
+MAX_TEMPLATE_BYTES = 2**20
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
 # What transformers needs beside itself to run a checkpoint quantized in advance.
 _QUANTIZER_PACKAGES = {
@@ -138,6 +143,25 @@ def tokenizer_problem(names: frozenset[str]) -> str | None:
     if any(fnmatchcase(name, pattern) for pattern in _TOKENIZERS for name in names):
         return None
     return "it has no tokenizer (tokenizer.json or tokenizer.model); fetch that too"
+
+
+def names_tools(template: object) -> bool:
+    """Whether a chat template in Jinja, or one of several by name, has a place for tools. It is looked at as text:
+    templates of others are only ever run in a model's own process."""
+    several = template if isinstance(template, list) else [{"template": template}]
+    texts_of_them = [one.get("template") for one in several if isinstance(one, dict)]
+    return any(isinstance(one, str) and _TOOLS.search(one) is not None for one in texts_of_them)
+
+
+def template_names_tools(folder: Path, names: frozenset[str]) -> bool:
+    """The same of a checkpoint's template, wherever it stands."""
+    if "chat_template.jinja" in names:
+        try:
+            return names_tools(read_text(folder / "chat_template.jinja", MAX_TEMPLATE_BYTES))
+        except (OSError, ValueError):
+            return False
+    files = [name for name in ("tokenizer_config.json", "chat_template.json") if name in names]
+    return any(names_tools(_read_or_empty(folder / name).get("chat_template")) for name in files)
 
 
 def has_chat_template(folder: Path, names: frozenset[str]) -> bool:

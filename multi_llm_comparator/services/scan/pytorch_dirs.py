@@ -24,6 +24,7 @@ from multi_llm_comparator.services.scan.hf_config import (
     has_chat_template,
     is_encoder,
     quantized_bits,
+    template_names_tools,
     tokenizer_problem,
     was_made_to_see,
 )
@@ -111,6 +112,7 @@ def _describe_checkpoint(folder: Path, marks: Sequence[FileStamp]) -> dict[str, 
     described |= described_weights
     described["quantization"] = _quantization(described, quantized)
     described["chat_template"] = has_chat_template(folder, names)
+    described["names_tools"] = template_names_tools(folder, names) or None
     described["generation"] = generation_defaults(folder, names)
     described["converted_from"] = _origin(folder, names)
     problems += [damage, tokenizer_problem(names)]

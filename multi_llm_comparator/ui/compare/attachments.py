@@ -9,10 +9,10 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.applications.reading.process import read_document
+from multi_llm_comparator.comparison.attached import with_documents
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.context_room import Room, room_for
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS, MAX_UPLOAD_BYTES
-from multi_llm_comparator.core.markdown_text import fenced
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, save_draft
 from multi_llm_comparator.ui.kit import figures as say
@@ -55,13 +55,7 @@ def attached() -> list[Attachment]:
 
 def with_attachments(prompt: str, attachments: Sequence[Attachment]) -> str:
     """The prompt, and each document behind it in a fence that it cannot leave."""
-    parts = [prompt]
-    for one in attachments:
-        if one.image is not None:
-            continue
-        name = " ".join(one.name.split())
-        parts.append("\n".join([f"{name}:", *fenced(one.text)]))
-    return "\n\n".join(parts)
+    return with_documents(prompt, [(one.name, one.text) for one in attachments if one.image is None])
 
 
 def attached_images() -> tuple[StoredImage, ...]:

@@ -12,12 +12,13 @@ from multi_llm_comparator.core.config import KV_TYPES, MAX_GPU_LAYERS, QUANTIZAT
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.compare.answer_form import draw_form
 from multi_llm_comparator.ui.compare.more_sampling import draw_more_sampling
 from multi_llm_comparator.ui.compare.parameter_fields import Fields
 from multi_llm_comparator.ui.compare.presets import draw_presets
-from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended, share_pane
+from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, share_pane
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice

@@ -17,9 +17,10 @@ from multi_llm_comparator.comparison.documents import PaneDocument, pane_documen
 from multi_llm_comparator.comparison.fairness import SHARED, are_same, with_same
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
-from multi_llm_comparator.core.config import MIN_CONTEXT, ModelConfig
+from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.ui.compare.first_panes import first_models
 from multi_llm_comparator.ui.compare.setup import Fairness, Setup, setup_from
 from multi_llm_comparator.ui.kit import preferences
@@ -262,21 +263,6 @@ def recommended_for(pane: Pane) -> ModelConfig:
     """The parameters that the pane's model comes with."""
     choice = pane_choices().get(pane.target)
     return recommended(choice.model if choice else None)
-
-
-def recommended(model: ModelInfo | None) -> ModelConfig:
-    """The parameters that a model comes with, as far as they are allowed; the rest as usual, and no longer a context
-    than the model was made for."""
-    config = ModelConfig()
-    for name, value in (model.config.get("generation") or {} if model else {}).items():
-        try:
-            candidate = replace(config, **{name: value})
-            candidate.validate()
-        except (MultiLLMError, TypeError):
-            continue
-        config = candidate
-    trained = (model.config.get("context_length") if model else None) or config.n_ctx
-    return replace(config, n_ctx=max(MIN_CONTEXT, min(config.n_ctx, trained)))
 
 
 def loadable_models() -> list[ModelInfo]:

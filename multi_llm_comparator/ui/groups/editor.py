@@ -12,12 +12,11 @@ from multi_llm_comparator.groups.config_edit import (
     MODELS,
     ConfigFile,
     version_of,
-    with_group,
-    with_weight,
+    with_entry,
     without_group,
 )
 from multi_llm_comparator.groups.config_loader import parse_config
-from multi_llm_comparator.groups.group_entries import GroupEntry, names_twice, read_entry, written_entry
+from multi_llm_comparator.groups.group_entries import GroupEntry, names_twice, read_entry
 from multi_llm_comparator.ui.groups.group_draft import Draft
 from multi_llm_comparator.ui.groups.group_form import ask_for_group, ask_for_weights, show_changes
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, refusal
@@ -129,11 +128,7 @@ def _changed(draft: Draft, name: str, entry: GroupEntry, weights: dict[str, int]
     was = {number: level.name for number, level in enumerate(draft.entry.levels)}
     now = {number: level.name for number, level in zip(draft.levels, entry.levels, strict=True)}
     renamed = {was[n]: called for n, called in now.items() if n in was and was[n] != called and called}
-    written = written_entry(entry, draft.raw)
-    text = with_group(draft.text, name, written, known_as=draft.known_as, levels=renamed)
-    for model, weight in weights.items():
-        text = with_weight(text, model, weight)
-    return text
+    return with_entry(draft.text, name, entry, draft.raw, known_as=draft.known_as, levels=renamed, weights=weights)
 
 
 def _end(draft: Draft, changed: Callable[[], str], said: str, name: str) -> str:

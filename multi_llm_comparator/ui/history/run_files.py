@@ -11,7 +11,7 @@ from multi_llm_comparator.comparison.importing import MAX_IMPORT_BYTES
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.run_files import RunFiles
+from multi_llm_comparator.run_files import ARCHIVED_AS, RunFiles
 from multi_llm_comparator.ui.history.bundles import open_bundle
 from multi_llm_comparator.ui.history.share import draw_share
 from multi_llm_comparator.ui.kit import figures as say
@@ -20,8 +20,6 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.taking_files import draw_upload
 from multi_llm_comparator.workbench import get_workbench
 
-# What runs of every kind can be exported as.
-ARCHIVED_AS = ("json", "html", "markdown", "csv")
 EXPORT_S, ARCHIVE_S = 60.0, 600.0
 
 

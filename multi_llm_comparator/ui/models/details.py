@@ -9,8 +9,8 @@ import streamlit as st
 from multi_llm_comparator.conversion.provenance import origin_of
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.evaluation.export_check import read_check
-from multi_llm_comparator.ui.compare.state import recommended
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.buttons import button, main_button
@@ -44,6 +44,7 @@ _HIDDEN = frozenset(
         "is_projector",
         "projector",
         "sees_images",
+        "names_tools",
         "may_see",
         "projection_size",
         "projector_bytes",

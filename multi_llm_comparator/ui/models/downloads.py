@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.fitting import as_model
 from multi_llm_comparator.services.hub import HubDownload, HubHit, HubListing
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
@@ -92,7 +92,7 @@ def _draw_choices(listing: HubListing) -> None:
     )
     for note in listing.notes:
         st.caption(plain(note))
-    st.html(fit_chip(_as_model(listing, choice)))
+    st.html(fit_chip(as_model(listing, choice)))
     if listing.choices[choice].is_pickle:
         st.warning(t("download.pickle"), icon=":material/gpp_maybe:")
     if main_button("download.start", icon="download", key="models_hub_start"):
@@ -103,14 +103,8 @@ def _draw_choices(listing: HubListing) -> None:
 
 def _choice_words(listing: HubListing, number: int) -> str:
     choice = listing.choices[number]
-    fit, _ = fit_here(_as_model(listing, number))
+    fit, _ = fit_here(as_model(listing, number))
     return f"{choice.title} · {say.size(choice.size_bytes)} · {t(f'starter.fit_{fit}')}"
-
-
-def _as_model(listing: HubListing, number: int) -> ModelInfo:
-    """What is offered, as far as it is known before it is here."""
-    choice = listing.choices[number]
-    return ModelInfo(f"hub:{listing.repo_id}:{number}", choice.title, listing.repo_id, choice.kind, choice.size_bytes)
 
 
 async def _start(listing: HubListing, choice: int) -> None:

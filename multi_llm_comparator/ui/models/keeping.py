@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.core.settings import ModelServing, get_settings, save_settings
+from multi_llm_comparator.core.settings import ModelServing, get_settings
+from multi_llm_comparator.services.keeping import save_keeping
 from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.slot_tuning import RUNGS
 from multi_llm_comparator.ui.kit import figures as say
@@ -77,8 +78,5 @@ def _draw_slots(model: LoadedModel, own: ModelServing, key: str) -> int | None:
 
 
 def _save(target: str, own: ModelServing) -> None:
-    kept = {**get_settings().model_serving, target: own}
-    written = {name: one.model_dump(exclude_defaults=True) for name, one in kept.items()}
-    changes = {"model_serving": {name: one for name, one in written.items() if one}}
-    if (settings := attempt(lambda: save_settings(changes))) is not None:
+    if (settings := attempt(lambda: save_keeping(target, own))) is not None:
         keep_as(settings)

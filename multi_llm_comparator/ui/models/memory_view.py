@@ -8,11 +8,11 @@ import streamlit as st
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.devices import same_memory
 from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.memory_manager import MemoryEstimate
-from multi_llm_comparator.ui.compare.state import recommended
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices, warn
 from multi_llm_comparator.ui.kit.buttons import quiet_button

@@ -8,7 +8,14 @@ from pathlib import Path
 import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.services.model_files import MAX_NAME_CHARS, delete_model, places_of, rename_model
+from multi_llm_comparator.services.model_files import (
+    MAX_NAME_CHARS,
+    delete_model,
+    id_at,
+    places_of,
+    rename_model,
+    roots_of,
+)
 from multi_llm_comparator.services.model_notes import MAX_NOTE_CHARS, MAX_TAGS, ModelNote, ModelNotes
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
@@ -18,13 +25,12 @@ from multi_llm_comparator.workbench import get_workbench, scan_again
 
 
 def model_notes() -> ModelNotes:
-    return ModelNotes(get_workbench().settings.home / "model_notes.json")
+    return ModelNotes.in_home(get_workbench().settings.home)
 
 
 def roots() -> list[Path]:
     """The folders whose models are the user's to change here."""
-    settings = get_workbench().settings
-    return [settings.models_dir, *(folder.expanduser() for folder in settings.extra_model_dirs)]
+    return roots_of(get_workbench().settings)
 
 
 def draw_note(model: ModelInfo) -> None:
@@ -81,16 +87,10 @@ def _stem(model: ModelInfo) -> str:
 def _rename(model: ModelInfo, name: str) -> None:
     if not _set_free(model) or (path := attempt(lambda: rename_model(model, name, roots()))) is None:
         return
-    new_id = ModelInfo("", "", _as_scanned(model, path), model.model_type, 0).id
-    attempt(lambda: model_notes().move(model.id, new_id))
+    attempt(lambda: model_notes().move(model.id, id_at(model, path)))
     inform(t("models.renamed", name=path.name))
     scan_again()
     st.rerun()
-
-
-def _as_scanned(model: ModelInfo, path: Path) -> str:
-    """The new path as a scan writes it: an id comes from that."""
-    return str(Path(model.path).with_name(path.name))
 
 
 def _delete(model: ModelInfo) -> None:

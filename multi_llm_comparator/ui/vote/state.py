@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
-from multi_llm_comparator.ui.compare.state import draft_panes, loadable_models, pane_choices, recommended
+from multi_llm_comparator.evaluation.vote_setup import vote_spec
+from multi_llm_comparator.ui.compare.state import draft_panes, loadable_models, pane_choices
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import attempt, perform
 from multi_llm_comparator.ui.kit.choices import sees_images
@@ -33,12 +34,12 @@ from multi_llm_comparator.ui.measure.asked import (
 from multi_llm_comparator.ui.measure.asked import example_models as measure_example
 from multi_llm_comparator.ui.vote.pictures import choose_images, chosen_images
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
-from multi_llm_comparator.voting.spec import CONTESTANT_IDS, MAX_CONTESTANTS, MAX_LABEL_CHARS, VotingSpec, checked_spec
+from multi_llm_comparator.voting.spec import MAX_CONTESTANTS, VotingSpec
 from multi_llm_comparator.voting.vote_run import VoteRun
 from multi_llm_comparator.workbench import get_workbench
 
 _REVEALED, _REVEALS = "vote_revealed", "vote_reveals"
-MAX_OWN_PROMPTS, MAX_OWN_CHARS = 500, 100_000
+MAX_OWN_CHARS = 100_000
 
 
 @dataclass(frozen=True)
@@ -110,34 +111,13 @@ def blind_contestants(setup: Setup) -> list[str]:
 
 def spec_of(setup: Setup, prompts: PromptSet | None) -> VotingSpec:
     """Raises ConfigurationError: the setup cannot be voted on as it is."""
-    if prompts is not None:
-        if any(row.images for row in prompts.rows):
-            raise ConfigurationError("this set has images, which are not shown to who votes; choose another set")
-        rows = [{"id": row.id, "text": prompts.prompt_of(row), "tags": row.tags} for row in prompts.rows]
-        asked = {"system": prompts.system, "source": prompts.name, "digest": prompts.digest}
-    else:
-        asked_of = [(text, images) for images in _each_image() for text in own_prompts(setup)]
-        rows = [{"id": str(n), "text": text, "images": images} for n, (text, images) in enumerate(asked_of, 1)]
-        asked = {}
-        if len(rows) > MAX_OWN_PROMPTS:
-            raise ConfigurationError(f"write at most {MAX_OWN_PROMPTS} prompts here; keep more as a prompt set")
-    chosen = contestants_of(setup)
-    contestants = [
-        {"id": letter, "target": target, "label": label_of(target)[:MAX_LABEL_CHARS], "config": config}
-        for letter, (target, config) in zip(CONTESTANT_IDS, chosen, strict=False)
-    ]
-    return checked_spec(
-        contestants=contestants,
-        prompts=rows,
-        shown=max(2, min(setup.shown, len(contestants))),
+    return vote_spec(
+        [(target, label_of(target), config) for target, config in contestants_of(setup)],
+        own_prompts(setup) if prompts is None else prompts,
+        images=[image.digest for image in chosen_images()],
+        shown=setup.shown,
         is_shuffled=setup.is_shuffled,
-        **asked,
     )
-
-
-def _each_image() -> list[tuple[str, ...]]:
-    """What stands before one's own prompts: each image by itself, or none."""
-    return [(image.digest,) for image in chosen_images()] or [()]
 
 
 def start() -> None:

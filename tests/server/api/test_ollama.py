@@ -15,7 +15,8 @@ from multi_llm_comparator.core.exceptions import ModelNotFoundError, ProviderUna
 from multi_llm_comparator.core.requests import Message
 from tests.support.gateways import break_after_text, hang_after_text
 from tests.support.served_api import ServedApi, served_api, until
-from tests.support.tiny_gguf import write_random
+from tests.support.tiny_gguf import CHATML, write_random
+from tests.support.tool_templates import HERMES, XML
 
 
 @pytest.fixture
@@ -119,6 +120,22 @@ async def test_models_are_listed_and_described_with_or_without_a_tag(api: Served
         shown = (await api.post("/api/show", model=name)).json()
         assert shown["capabilities"] == ["completion"] and shown["model_info"]["llama.context_length"] == 512
     assert (await api.post("/api/show", model="none")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("template", "before", "loaded"), [(HERMES, True, True), (XML, True, False), (CHATML, False, False)]
+)
+async def test_a_template_with_tools_is_told_and_once_loaded_whether_its_calls_are_read(
+    tmp_path: Path, template: str, before: bool, loaded: bool
+) -> None:
+    folder = tmp_path / "models" / "gguf"
+    folder.mkdir(parents=True)
+    write_random(folder / "tiny.gguf", chat_template=template)
+    async with served_api(tmp_path) as served:
+        shown = ollama.ShowResponse.model_validate((await served.post("/api/show", model="tiny")).json())
+        assert ("tools" in (shown.capabilities or ())) is before
+        await lines(served, "/api/generate", model="tiny")
+        assert ("tools" in (await served.post("/api/show", model="tiny")).json()["capabilities"]) is loaded
 
 
 async def test_no_prompt_loads_the_model(api: ServedApi) -> None:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.ui.compare.parameters import as_typed, from_typed
-from multi_llm_comparator.ui.compare.state import recommended
 
 
 @given(st.text())

@@ -6,10 +6,10 @@ import pytest
 
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
+from multi_llm_comparator.services.fitting import fit_of
 from multi_llm_comparator.services.hub_files import HubChoice, HubListing, RemoteFile, repository_id
+from multi_llm_comparator.services.starters import starters
 from multi_llm_comparator.ui.kit import i18n
-from multi_llm_comparator.ui.models.fit import fit_of
-from multi_llm_comparator.ui.models.starter_list import starters
 from multi_llm_comparator.workbench import Workbench
 from tests.ui.test_pages import html_of, opened, press
 

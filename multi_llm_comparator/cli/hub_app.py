@@ -1,0 +1,59 @@
+"""``llm-cooperation hub``: its words and options; what they do is imported when it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from multi_llm_comparator.cli.exits import run
+from multi_llm_comparator.cli.options import JsonOption
+
+Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="A repository, or the address of its page.")]
+Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit; the main branch if absent.")]
+
+# As in cli.app: without rich, whose import alone would take as long as all else.
+hub_commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Models of the Hugging Face Hub: search, list, fetch, starters."
+)
+
+
+@hub_commands.command()
+def search(
+    words: Annotated[list[str], typer.Argument(help="In the names of repositories.")],
+    only_gguf: Annotated[bool, typer.Option("--gguf", help="Only those with GGUF files.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find models that write text, the most downloaded first."""
+    _do("search", " ".join(words), only_gguf, as_json)
+
+
+@hub_commands.command("list")
+def list_choices(repository: Repository, revision: Revision = None, as_json: JsonOption = False) -> None:
+    """List what a repository offers, and whether it would fit on this machine."""
+    _do("list_choices", repository, revision, as_json)
+
+
+@hub_commands.command()
+def get(
+    repository: Repository,
+    choice: Annotated[
+        str | None, typer.Argument(help="Its number in list, or a part of its name; not needed where there is one.")
+    ] = None,
+    revision: Revision = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a model, or go on fetching one that was broken off; Ctrl+C keeps what has arrived."""
+    _do("get", repository, choice, revision, as_json)
+
+
+@hub_commands.command()
+def starters(as_json: JsonOption = False) -> None:
+    """List well-known small models, and whether they would fit on this machine."""
+    _do("starter_list", as_json)
+
+
+def _do(name: str, *given: Any) -> None:
+    from multi_llm_comparator.cli import fetching
+
+    run(getattr(fetching, name)(*given))
