@@ -66,9 +66,9 @@ def set_group(
         "fallback_strategy": strategy,
         "fallback_groups": None if fallback is None else tuple(filter(None, fallback)),
         "when_full": when_full,
-        **_without_limit({**limits, "per_day_usd": per_day, "per_run_usd": per_run}),
     }
-    _do("set_group", name, rename, _given(changes), tuple(model or ()), dry_run, as_json)
+    given = {**_given(changes), **_without_limit({**limits, "per_day_usd": per_day, "per_run_usd": per_run})}
+    _do("set_group", name, rename, given, tuple(model or ()), dry_run, as_json)
 
 
 @group_commands.command()

@@ -47,13 +47,13 @@ async def pressed_key() -> str:
 
 async def _readable(at: int) -> None:
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
+    ready = asyncio.Event()
     try:
-        loop.add_reader(at, lambda: ready.done() or ready.set_result(None))
+        loop.add_reader(at, ready.set)
     except (OSError, NotImplementedError):
         # A plain file always is; on Windows nobody can tell.
         return
     try:
-        await ready
+        await ready.wait()
     finally:
         loop.remove_reader(at)
