@@ -27,8 +27,8 @@ LIGHT_ENGINE = "scripted"
 SERVED = (LIGHT_ENGINE, PRELOADED_ENGINE, COMMANDS, APP)
 # With an engine's name behind it, in the environment: where its server listens.
 WARM_PLACE = "MLC_TEST_WARM_PLACE_"
-# Arrow's allocator has a thread of its own once pandas or datasets import it, and commands and apps are not forked from a
-# process that has more than one.
+# Arrow's allocator has a thread of its own once pandas or datasets import it, and commands and apps are not forked from
+# a process that has more than one.
 WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 # As many may ask before the server has begun.
 BACKLOG = 64
