@@ -85,14 +85,17 @@ def ended(page: Page) -> None:
 
 def open_row(page: Page, row: int, place: str = "") -> None:
     """Click a cell of the table, which is a canvas (rows are 35 px high under a heading), until its answers are there:
-    the table may just be drawn anew, or the page scroll. ``place``: which one of the rows these are said to be."""
+    the table may just be drawn anew, or the page scroll. ``place``: which one of the rows these are said to be.
+
+    The table is brought to the middle: at the upper edge the page's head lies over its first row."""
     answers = page.locator(".st-key-measure_answers")
     there = answers.get_by_text(re.compile(f"^{place} of ")) if place else answers
     for _ in range(12):
         if there.count():
             break
-        page.get_by_test_id("stDataFrame").scroll_into_view_if_needed()
-        box = page.get_by_test_id("stDataFrame").bounding_box()
+        table = page.get_by_test_id("stDataFrame")
+        table.evaluate("element => element.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        box = table.bounding_box()
         assert box is not None
         page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + 36 + 35 * row + 17)
         with suppress(AssertionError):
