@@ -88,7 +88,7 @@ async def mark_run(
     """Keep what is given; the rest stays. Raises RunNotFoundError, ConfigurationError: too long or too many."""
     await stored(work, run_id)
     if title is not None:
-        await work.runs.rename(run_id, title)
+        work.store.marks.rename(run_id, title)
     if note is not None:
         work.store.marks.set_note(run_id, note)
     if tags is not None:

@@ -21,6 +21,7 @@ from tests.support.served_api import served_api
 
 MODEL = Path(__file__).parents[3] / "models" / "gguf" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 SCHEMAS, TOKENS = 200, 48
+ANSWER_S = 600.0
 
 
 @pytest.mark.slow
@@ -34,6 +35,8 @@ async def test_each_is_enforced_or_refused_by_its_keyword(tmp_path: Path) -> Non
     engine = InferenceEngine(models=models)
     became: Counter[str] = Counter()
     async with served_api(tmp_path, models=models, engine=engine, local=engine) as api:
+        # The first answer waits for the model, and a compilation may wait for a busy machine.
+        api.http.timeout = ANSWER_S
         for name in random.Random(2).sample(NAMES, SCHEMAS):
             schema = schema_of(name)
             asked = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema, "strict": True}}
