@@ -21,8 +21,8 @@ _RESUMABLE = ("stopped", "failed", "interrupted")
 
 def draw_heading(job: JobSnapshot | None) -> None:
     """The title on the left, what to do with it on the right."""
-    title, runs = t("tune.new_title"), t("tune.runs")
-    run_heading.draw_heading("tune", job, _draw_runs, _draw_actions, new_title=title, runs=runs, key=draft_revision())
+    title, key = t("tune.new_title"), draft_revision()
+    run_heading.draw_heading("tune", job, _draw_runs, _draw_actions, new_title=title, runs="tune.runs", key=key)
 
 
 def _draw_runs() -> None:
