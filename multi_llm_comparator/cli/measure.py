@@ -43,6 +43,7 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     JudgeSpec,
     checked_spec,
     crossed,
+    names_in,
     task_choices,
 )
 from multi_llm_comparator.evaluation.prompt_set_files import MAX_FILE_BYTES, read_prompt_set
@@ -74,7 +75,7 @@ async def run_evaluate(wanted: Wanted) -> bool:
     if wanted.rescore_run is not None:
         return await _rescore(wanted.rescore_run, wanted.prompts, wanted.to, as_json=wanted.as_json)
     if wanted.answered:
-        return await _compare_answered(wanted.answered, wanted.title or "", wanted.to, as_json=wanted.as_json)
+        return await _compare_answered(wanted.answered, wanted.title, wanted.to, as_json=wanted.as_json)
     return await _ask(wanted, read)
 
 
@@ -105,13 +106,12 @@ def _spec(wanted: Wanted, targets: list[str], models: ModelManager) -> Evaluatio
         judge = judge_of(target, label, wanted.judge_mode, wanted.rubric)
     temperatures = dict.fromkeys(wanted.temperature or [0.0])
     configs = [ModelConfig(temperature=one, max_tokens=wanted.max_tokens) for one in temperatures]
-    subjects = tuple(name.strip() for name in wanted.subjects.split(",") if name.strip())
     options = TaskOptions(shots=wanted.shots, limit=wanted.limit, chat=wanted.chat, seed=wanted.shots_seed)
     return checked_spec(
         title=wanted.title,
         subjects=crossed(targets, labels_of(targets, names, models), configs),
         prompts=prompts_named(wanted.prompts) if wanted.prompts else None,
-        tasks=task_choices(wanted.tasks, wanted.data, options, subjects),
+        tasks=task_choices(names_in(wanted.tasks), wanted.data, options, names_in(wanted.subjects)),
         repeats=wanted.repeats,
         seed=wanted.seed,
         judge=judge,

@@ -25,8 +25,8 @@ from multi_llm_comparator.services.child_process import child_environment
 
 VERSION = "0.5.4"
 HOW = (
-    "OpenCompass needs an environment of its own: python3.10 -m venv ENV && ENV/bin/pip install "
-    f"opencompass=={VERSION}, then say python=ENV/bin/python"
+    "OpenCompass needs an environment of its own: python3 -m venv ENV && ENV/bin/pip install "
+    f"opencompass=={VERSION} 'pyarrow<21', then say python=ENV/bin/python"
 )
 DIFFERS = (
     "OpenCompass has answers written, in prompts of its own, and looks for the letter of a choice in them: its MMLU "

@@ -103,7 +103,8 @@ def chosen_letter(final: str) -> str | None:
 def last_number(text: str) -> str:
     """The last number in a text as it is written there; empty without one."""
     found = _NUMBER.findall(text)
-    return str(found[-1]) if found else ""
+    # A comma behind it is the sentence's.
+    return str(found[-1]).rstrip(",") if found else ""
 
 
 def _plain(text: str) -> str:

@@ -54,8 +54,8 @@ def _of_set(prompts: PromptSet) -> dict[str, Any]:
 
 
 def _of_own(prompts: Sequence[str], images: Sequence[str]) -> dict[str, Any]:
-    each: list[tuple[str, ...]] = [(image,) for image in images] or [()]
-    asked = [(text, before) for before in each for text in prompts]
+    shown: list[tuple[str, ...]] = [(image,) for image in images] or [()]
+    asked = [(text, before) for before in shown for text in prompts]
     if len(asked) > MAX_OWN_PROMPTS:
         raise ConfigurationError(f"write at most {MAX_OWN_PROMPTS} prompts here; keep more as a prompt set")
     return {"prompts": [{"id": str(n), "text": text, "images": before} for n, (text, before) in enumerate(asked, 1)]}

@@ -44,7 +44,7 @@ def shown_uri(uri: str) -> str:
 
 def metric_name(name: str) -> str:
     """A name as MLflow takes it: letters, digits, ``_-. :``, and slashes as a path has them."""
-    parts = [part for part in _REFUSED.sub("-", name).split("/") if part not in ("", ".", "..")]
+    parts = [part for piece in _REFUSED.sub("-", name).split("/") if (part := piece.lstrip("."))]
     text = "/".join(parts) or "unnamed"
     return text if len(text) <= MAX_NAME_CHARS else f"{text[: MAX_NAME_CHARS - 101]}-{text[-100:]}"
 

@@ -83,24 +83,24 @@ def ended(page: Page) -> None:
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 
-def click_row(page: Page, row: int) -> None:
-    """Click a cell of the table, which is a canvas: rows are 35 px high under a heading."""
-    page.get_by_test_id("stDataFrame").scroll_into_view_if_needed()
-    box = page.get_by_test_id("stDataFrame").bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + 36 + 35 * row + 17)
+def open_row(page: Page, row: int, place: str = "") -> None:
+    """Click a cell of the table, which is a canvas (rows are 35 px high under a heading), until its answers are there:
+    the table may just be drawn anew, or the page scroll. ``place``: which one of the rows these are said to be.
 
-
-def open_row(page: Page, row: int) -> None:
-    """Click it until its answers are there: the table may just be drawn anew."""
+    The table is brought to the middle: at the upper edge the page's head lies over its first row."""
     answers = page.locator(".st-key-measure_answers")
+    there = answers.get_by_text(re.compile(f"^{place} of ")) if place else answers
     for _ in range(12):
-        if answers.count():
+        if there.count():
             break
-        click_row(page, row)
+        table = page.get_by_test_id("stDataFrame")
+        table.evaluate("element => element.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        box = table.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + 36 + 35 * row + 17)
         with suppress(AssertionError):
-            expect(answers).to_be_visible(timeout=8_000)
-    expect(answers).to_be_visible()
+            expect(there).to_be_visible(timeout=8_000)
+    expect(there).to_be_visible()
 
 
 @pytest.mark.slow
@@ -147,9 +147,8 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
         expect(answers.get_by_text(re.compile("^2 of "))).to_be_visible()
         # Back by a click: its cell was chosen before, and is not any more.
         asked = answers.locator(".mlc-prompt").inner_text()
-        click_row(page, 0)
-        expect(answers.get_by_text(re.compile("^1 of "))).to_be_visible()
-        click_row(page, 1)
+        open_row(page, 0, "1")
+        open_row(page, 1, "2")
         expect(answers.locator(".mlc-prompt")).to_have_text(asked)
         answers.get_by_role("button", name="Ask in Compare").first.click()
         expect_states(page, "done", count=2)

@@ -52,6 +52,11 @@ def test_whatever_is_compared_gets_a_score(how: How, expected: str, answer: str)
     assert compare(how, expected, answer).value in (0.0, 1.0)
 
 
+def test_a_comma_behind_a_number_is_not_part_of_it() -> None:
+    score = compare("numeric", "7", "It is 1,007, I think, or rather 7, yes.")
+    assert (score.correct, score.extracted, score.reason) == (True, "7", "its number is 7, expected 7")
+
+
 def test_a_pattern_that_never_ends_is_given_up() -> None:
     found = compare("regex", r"(\w+\s?)+$(?<=b)c", "a " * 60 + "!")
     assert not found.correct

@@ -27,6 +27,9 @@ LIGHT_ENGINE = "scripted"
 SERVED = (LIGHT_ENGINE, PRELOADED_ENGINE, COMMANDS, APP)
 # With an engine's name behind it, in the environment: where its server listens.
 WARM_PLACE = "MLC_TEST_WARM_PLACE_"
+# Arrow's allocator has a thread of its own once pandas or datasets import it, and commands and apps are not forked from
+# a process that has more than one.
+WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 # As many may ask before the server has begun.
 BACKLOG = 64
 
@@ -56,7 +59,7 @@ class WarmServer:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            env=child_environment({"PYTHONPATH": str(ROOT), **variables}),
+            env=child_environment({"PYTHONPATH": str(ROOT), **WITHOUT_THREADS, **variables}),
             pass_fds=[descriptor],
         )
         self.listening.close()

@@ -36,7 +36,8 @@ def opened(page: str = "compare", **query: str) -> AppTest:
 
 def press(test: AppTest, key: str) -> AppTest:
     """Click the button of this key."""
-    press(test, key)
+    test.button(key=key).click().run()
+    assert not test.exception
     return test
 
 

@@ -152,7 +152,7 @@ def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
 def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
     judged = sum(row.compare == "judged" for row in prompts.rows) if prompts else 0
     with st.expander(t("measure.judge"), expanded=judged > 0, icon=":material/gavel:"):
-        st.caption(tn("measure.judge_why", judged))
+        st.caption(tn("measure.judge_why", judged) if judged else t("measure.judge_none"))
         choices = askable()
         options = ["", *listed(choices, setup.judge)]
         st.selectbox(
