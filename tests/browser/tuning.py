@@ -41,7 +41,7 @@ def tuning_app(home: Path, models: Path, **variables: str) -> Iterator[str]:
         models: an empty folder.
         variables: more of its environment.
     """
-    with app_with(with_demo_small(models), home, **variables) as found:
+    with app_with(with_demo_small(models), home, cold=False, **variables) as found:
         yield found
 
 

@@ -94,7 +94,7 @@ def test_beyond_this_machine_it_starts_with_a_token_in_a_link_and_asks_nobody(
 ) -> None:
     port = free_port()
     options = ("--host", "0.0.0.0", "--port", str(port), "--no-browser", "--allowed-host", "lab.example.org")
-    with started(tmp_path, *options, **through(unasked)) as app:
+    with started(tmp_path, *options, cold=False, **through(unasked)) as app:
         link = next(word for word in first_line(app).split() if word.startswith("http://"))
         names = [*machine_names(), "localhost"]
         assert link.startswith(f"http://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/?token=")

@@ -5,7 +5,7 @@ What all of them need at the beginning is then made, or imported, by one worker 
 
 from __future__ import annotations
 
-from xdist.scheduler.loadfile import LoadFileScheduling
+from xdist.scheduler.loadfile import LoadFileScheduling  # type: ignore[import-untyped]
 
 # By what they share; files are named by their place in ``tests``.
 SHARING = {
@@ -24,7 +24,7 @@ SHARING = {
 _ROOMS = {f"tests/{file}.py": room for room, files in SHARING.items() for file in files}
 
 
-class ByRooms(LoadFileScheduling):
+class ByRooms(LoadFileScheduling):  # type: ignore[misc]
     """By files, some of which stay together."""
 
     def _split_scope(self, nodeid: str) -> str:

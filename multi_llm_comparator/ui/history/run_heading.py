@@ -10,7 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.ui.history.run_files import draw_exports
-from multi_llm_comparator.ui.kit.buttons import Look, button, opener, quiet_button
+from multi_llm_comparator.ui.kit.buttons import State, button, opener, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.shown_run import stop
 
@@ -64,15 +64,15 @@ def draw_heading(
         opener(runs, draw_runs, icon="history", key=list_key, type="tertiary")
 
 
-def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **look: Unpack[Look]) -> None:
+def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **look: Unpack[State]) -> None:
     button("act.stop", act, run_id, icon="stop_circle", key=f"{page}_stop", shortcut="Alt+S", **look)
 
 
-def draw_resume(page: str, words: str, resume: Callable[[str], None], run_id: str, **look: Unpack[Look]) -> None:
+def draw_resume(page: str, words: str, resume: Callable[[str], None], run_id: str, **look: Unpack[State]) -> None:
     button(words, resume, run_id, icon="resume", key=f"{page}_resume", **look)
 
 
-def draw_again(page: str, words: str, again: Callable[[*Ts], None], *args: *Ts, **look: Unpack[Look]) -> None:
+def draw_again(page: str, words: str, again: Callable[[*Ts], None], *args: *Ts, **look: Unpack[State]) -> None:
     """Set up, or begin, another run as this one was."""
     quiet_button(words, again, *args, icon="replay", key=f"{page}_again", **look)
 

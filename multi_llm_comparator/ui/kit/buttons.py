@@ -12,12 +12,22 @@ from multi_llm_comparator.ui.kit.i18n import t, tm
 Ts = TypeVarTuple("Ts")
 
 
-class _Streamlit(TypedDict, total=False):
+class _State(TypedDict, total=False):
     type: Literal["primary", "secondary", "tertiary"]
-    key: str
     help: str | None
     disabled: bool
     width: Literal["content", "stretch"]
+
+
+class State(_State, total=False):
+    """What a button takes whose symbol and key are given already."""
+
+    why: bool
+    values: Mapping[str, Any]
+
+
+class _Streamlit(_State, total=False):
+    key: str
     shortcut: str | None
 
 
@@ -49,7 +59,7 @@ def button(
     """
     if why:
         look["help"] = t(f"{words}_why")
-    return st.button(tm(words, **(values or {})), icon=_symbol(icon), on_click=act, args=args, **look)
+    return st.button(tm(words, **(values or {})), icon=_symbol(icon), on_click=act, args=args, **look)  # type: ignore[arg-type]
 
 
 def main_button(words: str, act: Callable[[*Ts], object] | None = None, *args: *Ts, **look: Unpack[Look]) -> bool:

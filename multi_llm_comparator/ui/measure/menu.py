@@ -12,7 +12,7 @@ from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.history import run_heading
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
-from multi_llm_comparator.ui.kit.buttons import Look, button, main_button
+from multi_llm_comparator.ui.kit.buttons import State, button, main_button
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.measure.asked import known_sets
@@ -49,7 +49,7 @@ def _draw_actions(run: EvaluationRun) -> None:
 
 
 def _draw_resume(snapshot: EvaluationSnapshot) -> None:
-    look: Look = {"why": True, "type": "primary"}
+    look: State = {"why": True, "type": "primary"}
     if snapshot.state in ("stopped", "interrupted", "failed"):
         run_heading.draw_resume("measure", "measure.resume", RUN.resume, snapshot.id, **look)
     elif snapshot.failed:

@@ -11,6 +11,7 @@ from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.ui.compare import state as compare
 from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.navigation import go_to
@@ -42,7 +43,7 @@ def _compare(model: ModelInfo) -> None:
     """The model in the first pane of an empty comparison, beside those that were there."""
     compare.leave_run()
     others = [pane for pane in compare.draft_panes() if pane.target != model.id]
-    compare.save_draft([Pane.new(model.id, compare.recommended(model)), *others][:MAX_PANES])
+    compare.save_draft([Pane.new(model.id, recommended(model)), *others][:MAX_PANES])
     go_to("compare")
 
 

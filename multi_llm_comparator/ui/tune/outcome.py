@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.compare import state as compare
 from multi_llm_comparator.ui.kit.buttons import button, main_button
@@ -52,7 +53,7 @@ def _compare(job: JobSnapshot, tuned: Tuned) -> None:
     """Base and tuned model in two panes of an empty comparison, with the fixed prompts to click."""
     assert tuned.base is not None
     compare.leave_run()
-    config = compare.recommended(tuned.base)
+    config = recommended(tuned.base)
     compare.save_draft([Pane.new(tuned.base.id, config), Pane.new(tuned.model.id, config)])
     compare.offer_prompts(prompts_of(job))
     go_to("compare")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -28,6 +29,8 @@ MAX_EDIT_CHARS = 20_000
 MAX_TITLE_CHARS = 120
 SHOWN = ("all", "open", "kept", "rejected", "failed")
 WRITTEN = "written"
+
+_VERDICTS: tuple[tuple[Review, str], ...] = (("kept", "check"), ("rejected", "close"))
 
 
 def draw_review_heading(run: DistillationSnapshot) -> None:
@@ -175,16 +178,14 @@ def _draw_answer(run_id: str, prompt: DistillPrompt, answer: DistilledAnswer) ->
 
 def _draw_verdict(run_id: str, key: str, answer: DistilledAnswer) -> None:
     with st.container(horizontal=True, gap="xsmall"):
-        for review, icon in (("kept", "check"), ("rejected", "close")):
+        for review, icon in _VERDICTS:
+            is_given = answer.review == review
             button(
                 f"tune.write_{review}_it",
-                _review,
-                run_id,
-                key,
-                "open" if answer.review == review else review,
+                partial(_review, run_id, key, "open" if is_given else review),
                 icon=icon,
                 key=f"tune_{review}_{run_id}_{key}",
-                type="primary" if answer.review == review else "secondary",
+                type="primary" if is_given else "secondary",
             )
 
 
