@@ -27,6 +27,8 @@ from tests.support.warm_places import LIGHT_ENGINE, SERVED, WARM_PLACE
 from tests.support.warm_server import LLAMA_CPP_CHILD
 from tests.support.warm_start import can_start_warm, warm_server
 
+# As it is before a test puts a stand-in in its place.
+INTERPRETER = sys.executable
 # Of the processes that are asked, those whose imports take longer than what tests ask of them, by who has done them.
 WARM_MODULES = {
     "multi_llm_comparator.applications.reading.child": APP,
@@ -60,7 +62,7 @@ class _AskedSys(_WarmSys):
     @property
     def executable(self) -> str:
         imported = WARM_MODULES.get(self.starting.get())
-        return sys.executable if imported is None else warm_python(imported)
+        return INTERPRETER if imported is None else warm_python(imported)
 
 
 def start_warm_children(patched: pytest.MonkeyPatch) -> None:
@@ -90,7 +92,7 @@ def warm_python(imported: str = COMMANDS) -> str:
     """The path of the program, which has imported what commands need, or an engine; that of the interpreter itself
     where processes cannot be forked."""
     if not can_start_warm():
-        return sys.executable
+        return INTERPRETER
     commands = warm_server(imported)
     script = Path(commands.place).with_name("python")
     if script.exists():
@@ -99,7 +101,7 @@ def warm_python(imported: str = COMMANDS) -> str:
     # What a command or the app starts in turn is forked from the servers of the test, once something is.
     engines = SERVED if imported in (COMMANDS, APP) else ()
     places = {f"{WARM_PLACE}{engine}": warm_server(engine).place for engine in engines}
-    launcher = [sys.executable, "-I", "-S", str(Path(warm_launcher.__file__)), commands.place, sys.executable]
+    launcher = [INTERPRETER, "-I", "-S", str(Path(warm_launcher.__file__)), commands.place, INTERPRETER]
     lines = ["#!/bin/sh", *(f"export {name}={shlex.quote(place)}" for name, place in places.items())]
     part = script.with_name(f"python.{os.getpid()}")
     part.write_text("\n".join([*lines, f'exec {shlex.join(launcher)} "$@"', ""]), encoding="utf-8")
