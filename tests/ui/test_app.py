@@ -144,11 +144,11 @@ def test_no_page_promises_a_larger_upload_than_the_server_takes() -> None:
     bounds = (MAX_UPLOAD_BYTES, prompt_set_files.MAX_FILE_BYTES, presets.MAX_FILE_BYTES, MAX_IMPORT_BYTES)
     assert max(bounds) <= streamlit_config()["server"]["maxUploadSize"] << 20
     pages = ROOT / "multi_llm_comparator" / "ui"
-    asked = [
-        line for path in pages.rglob("*.py") for line in path.read_text().splitlines() if "max_upload_size" in line
-    ]
-    assert len(asked) >= 5
-    assert all(re.search(r"max_upload_size=MAX_(?:UPLOAD|FILE|IMPORT)_BYTES >> 20", line) for line in asked)
+    text = "".join(path.read_text(encoding="utf-8") for path in pages.rglob("*.py"))
+    own = re.findall(r"max_upload_size=(.*)", text)
+    assert own and all(re.fullmatch(r"(?:MAX_(?:UPLOAD|FILE)_BYTES|max_bytes) >> 20,", bound) for bound in own)
+    through_one = re.findall(r"(?<!def )\bdraw_upload\(.*", text)
+    assert through_one and all(re.search(r", MAX_(?:UPLOAD|FILE|IMPORT)_BYTES, ", call) for call in through_one)
 
 
 def test_no_redraw_ends_in_a_full_garbage_collection() -> None:
