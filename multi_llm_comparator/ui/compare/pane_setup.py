@@ -137,7 +137,9 @@ def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) ->
         st.session_state[key] = pane.target
 
     def choose() -> None:
-        change_model(pane, choices[st.session_state[key]])
+        # In another language models are listed in other words: then what was chosen comes as the words it was listed in.
+        if (choice := choices.get(st.session_state[key])) is not None:
+            change_model(pane, choice)
 
     st.selectbox(
         t("setup.model", letter=letter(index)),
