@@ -137,7 +137,7 @@ def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) ->
         st.session_state[key] = pane.target
 
     def choose() -> None:
-        # In another language models are listed in other words: then what was chosen comes as the words it was listed in.
+        # In another language models are listed in other words, and what was chosen comes as the words of before.
         if (choice := choices.get(st.session_state[key])) is not None:
             change_model(pane, choice)
 
