@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.table import Table
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from multi_llm_comparator.cli.answering import Here, Offered, chosen
 from multi_llm_comparator.cli.attached import document, file_bytes, stored_image
+from multi_llm_comparator.cli.compare_app import Asked
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.cli.running_models import everything
@@ -33,30 +33,7 @@ LINE_CHARS = 60
 _STYLES = {"done": "green", "failed": "red", "stopped": "yellow"}
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked, and of whom. ``given`` are parameters by name, None where as recommended; ``parameters`` names of
-    sets of them. ``continued`` and ``again`` are ids of runs; ``at_turn`` is the first prompt of the former, counted
-    from 1, that is left out."""
-
-    prompts: tuple[str, ...]
-    models: tuple[str, ...]
-    parameters: tuple[str, ...]
-    given: Mapping[str, Any]
-    images: tuple[Path, ...]
-    files: tuple[Path, ...]
-    regex: str | None
-    schema: Path | None
-    repeats: int
-    in_turn: bool
-    title: str
-    continued: str | None
-    at_turn: int | None
-    again: str | None
-    same_seeds: bool
-
-
-async def compare(asked: Asked, *, as_json: bool, alone: bool) -> bool:
+async def compare(asked: Asked) -> bool:
     """Whether all answers to the last prompt are whole.
 
     Raises:
@@ -64,18 +41,17 @@ async def compare(asked: Asked, *, as_json: bool, alone: bool) -> bool:
         ModelNotFoundError, RunNotFoundError: there is no such model or run.
     """
     _check(asked)
-    if asked.again is None and not asked.prompts:
-        asked = replace(asked, prompts=(question_of(None),))
-    images = [await stored_image(path) for path in asked.images]
-    if asked.files:
-        documents = [await document(path) for path in asked.files]
-        asked = replace(asked, prompts=(with_documents(asked.prompts[0], documents), *asked.prompts[1:]))
-    async with everything(alone=alone) as work:
+    prompts = [] if asked.again is not None else asked.prompt or [question_of(None)]
+    images = [await stored_image(path) for path in asked.image or ()]
+    if asked.file:
+        documents = [await document(path) for path in asked.file]
+        prompts = [with_documents(prompts[0], documents), *prompts[1:]]
+    async with everything(alone=asked.alone) as work:
         run = await _begun(work, asked)
         try:
             if asked.again is not None:
                 await show_while(run.wait(), lambda: standing(run))
-            for number, prompt in enumerate(asked.prompts if asked.again is None else ()):
+            for number, prompt in enumerate(prompts):
                 await _ask(run, prompt, asked.repeats, images if not number else ())
         except BaseException:
             await run.stop()
@@ -83,39 +59,48 @@ async def compare(asked: Asked, *, as_json: bool, alone: bool) -> bool:
             messages.print(f"stopped; what was answered is kept: llm-cooperation runs show {run.id}")
             raise
         snapshot = run.snapshot()
-    tell_turns(snapshot, len(asked.prompts) or len(snapshot.turns), as_json=as_json)
+    tell_turns(snapshot, len(prompts) or len(snapshot.turns), as_json=asked.as_json)
     return snapshot.status == "done"
 
 
 def _check(asked: Asked) -> None:
     """Raises ConfigurationError: options that do not go together."""
-    is_old = bool(asked.continued or asked.again)
-    if asked.models and is_old:
+    if asked.model and asked.is_old:
         raise ConfigurationError("--continue and --again ask the models of that comparison; leave --model out")
-    if not asked.models and not is_old:
+    if not asked.model and not asked.is_old:
         raise ConfigurationError("there is nobody to ask: give --model, once for each")
-    given = (*asked.given.values(), asked.regex, asked.schema)
-    if is_old and (asked.parameters or any(value is not None for value in given)):
+    given = (*_given(asked).values(), asked.parameters or None, asked.regex, asked.schema)
+    if asked.is_old and any(value is not None for value in given):
         raise ConfigurationError("--continue and --again ask with the parameters of that comparison; leave them out")
-    if asked.again and (asked.prompts or asked.images or asked.files or asked.continued):
+    if asked.again and (asked.prompt or asked.image or asked.file or asked.go_on):
         raise ConfigurationError("--again asks what was asked; leave --query, --image, --file and --continue out")
     if asked.regex is not None and asked.schema is not None:
         raise ConfigurationError("--regex and --schema both say what answers are; give one of them")
-    if asked.at_turn is not None and not asked.continued:
+    if asked.at_turn is not None and not asked.go_on:
         raise ConfigurationError("--at-turn goes with --continue")
+
+
+def _given(asked: Asked) -> dict[str, Any]:
+    """Parameters by name, None where as recommended."""
+    return {
+        "temperature": asked.temperature,
+        "max_tokens": asked.max_tokens,
+        "seed": asked.seed,
+        "system_prompt": asked.system,
+    }
 
 
 async def _begun(work: Services, asked: Asked) -> Comparison:
     if asked.again is not None:
-        return await work.comparisons.rerun(asked.again, same_seeds=asked.same_seeds)
-    if asked.continued is not None and asked.at_turn is not None:
-        return await work.comparisons.branch(asked.continued, asked.at_turn - 1)
-    if asked.continued is not None:
-        return await work.comparisons.get(asked.continued)
+        return await work.comparisons.rerun(asked.again, same_seeds=not asked.new_seeds)
+    if asked.go_on is not None and asked.at_turn is not None:
+        return await work.comparisons.branch(asked.go_on, asked.at_turn - 1)
+    if asked.go_on is not None:
+        return await work.comparisons.get(asked.go_on)
     offered = await Here(work).offered()
     constraint = _constraint(asked)
     panes = [
-        replace(_pane(work, offered, name, sets, asked.given), constraint=constraint)
+        replace(_pane(work, offered, name, sets, _given(asked)), constraint=constraint)
         for name, sets in _with_sets(asked)
     ]
     return await work.comparisons.create(panes, title=asked.title, in_turn=asked.in_turn)
@@ -133,14 +118,12 @@ def _constraint(asked: Asked) -> Constraint | None:
 
 def _with_sets(asked: Asked) -> list[tuple[str, str | None]]:
     """Each model with the name of its set of parameters. Raises ConfigurationError: neither one nor one for each."""
-    sets = asked.parameters
-    if len(sets) not in (0, 1, len(asked.models)):
-        raise ConfigurationError(
-            f"--parameters is given {len(sets)} times for {len(asked.models)} models; one for each"
-        )
+    models, sets = asked.model or [], asked.parameters or []
+    if len(sets) not in (0, 1, len(models)):
+        raise ConfigurationError(f"--parameters is given {len(sets)} times for {len(models)} models; one for each")
     if len(sets) < 2:
-        return [(name, sets[0] if sets else None) for name in asked.models]
-    return list(zip(asked.models, sets, strict=True))
+        return [(name, sets[0] if sets else None) for name in models]
+    return list(zip(models, sets, strict=True))
 
 
 def _pane(work: Services, offered: list[Offered], name: str, parameters: str | None, given: Mapping[str, Any]) -> Pane:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -30,39 +28,11 @@ from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
 from tests.support.scripted_models import scripted_model
 from tests.support.warm_python import start_warm_jobs
+from tests.ui.measure.measured import PATIENCE_S, ROWS, ended, evaluated, field, opened, pick
 from tests.ui.test_pages import asked, html_of, run_of
-from tests.ui.test_pages import opened as opened_page
 
-PATIENCE_S, JOB_S = 60.0, 300.0
+JOB_S = 300.0
 DEMO = Path(__file__).parents[3] / "models" / "gguf" / "demo-small-Q8_0.gguf"
-ROWS = prompt_set(("What is 23 * 17?", "391"), ("What is 2 + 2?", "4"), compare="contains")
-
-
-@pytest.fixture
-def adders(bench: Workbench, tmp_path: Path) -> Workbench:
-    """Two models of which one knows both answers."""
-    four = {"pattern": "2 \\+ 2", "text": "It is 4."}
-    bench.models.available_models = [
-        scripted_model(tmp_path, "knows", answers=[four], otherwise="It is 391."),
-        scripted_model(tmp_path, "guesses", otherwise="It is 391."),
-    ]
-    return bench
-
-
-def opened(page: str = "measure", **query: str) -> AppTest:
-    """The page, as its address opens it."""
-    return opened_page(page, **query)
-
-
-def ended(bench: Workbench, run_id: str) -> EvaluationRun:
-    run = bench.bridge.run(bench.evaluations.get(run_id))
-    bench.bridge.run(run.wait(), timeout_s=PATIENCE_S)
-    return run
-
-
-def evaluated(bench: Workbench, prompts: Any = ROWS, **more: Any) -> EvaluationRun:
-    ids = [model.id for model in bench.models.get_available_models()]
-    return ended(bench, bench.bridge.run(bench.evaluations.start(evaluation(prompts, *ids, **more))).id)
 
 
 def adding_page(run_id: str) -> None:
@@ -72,21 +42,6 @@ def adding_page(run_id: str) -> None:
 
     bench = get_workbench()
     draw_add_to_set(bench.bridge.run(bench.comparisons.get(run_id)).snapshot())
-
-
-def pick(test: AppTest, run: EvaluationRun, number: int) -> AppTest:
-    test.session_state[f"measure_picked_{run.id}"] = number
-    return test.run()
-
-
-def field(test: AppTest, name: str) -> Any:
-    (found,) = [box for box in test.text_input if str(box.key).startswith(f"measure_setup_{name}")]
-    return found
-
-
-def marked(test: AppTest) -> Any:
-    """The cells of the matrix that the browser was last told to have chosen."""
-    return json.loads(test.dataframe[0].proto.selection_state)["selection"]["cells"]
 
 
 def test_an_empty_page_says_what_it_is_for_and_its_example_works_at_one_click(adders: Workbench) -> None:
@@ -122,78 +77,6 @@ def test_a_run_shows_its_verdict_numbers_and_matrix(adders: Workbench) -> None:
     assert list(matrix.value["b"]) == ["✓ It is 391.", "✗ It is 391."]
 
 
-def test_the_matrix_narrows_to_where_models_disagree(adders: Workbench) -> None:
-    run = evaluated(adders)
-    test = opened(run=run.id)
-    test.selectbox(key=f"measure_show_{run.id}").select("disagree").run()
-    assert not test.exception
-    assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
-    test.selectbox(key=f"measure_show_{run.id}").select("failed").run()
-    assert not test.dataframe
-
-
-def test_a_number_opens_the_items_behind_it(adders: Workbench) -> None:
-    run = evaluated(adders)
-    test = opened(run=run.id)
-    shown = {button.key: button.disabled for button in test.button if "measure_open_wrong" in str(button.key)}
-    assert shown == {"measure_open_wrong_a": True, "measure_open_wrong_b": False}
-    test.button(key="measure_open_wrong_b").click().run()
-    assert not test.exception
-    assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
-    assert test.selectbox(key=f"measure_subject_{run.id}").value == "b"
-
-
-def test_of_several_sources_each_number_opens_its_own_items(adders: Workbench, tmp_path: Path) -> None:
-    questions = tmp_path / "mine.json"
-    questions.write_text('[{"question": "5 + 5?", "answer": 10, "compare": "numeric"}]', encoding="utf-8")
-    run = evaluated(adders, tasks=[{"name": str(questions)}])
-    test = opened(run=run.id)
-    numbers = [button for button in test.button if "measure_open_wrong" in str(button.key)]
-    assert len(numbers) == 4
-    (own,) = [one for one in numbers if "measure_open_wrong_b" in str(one.key) and "mine" in one.label]
-    own.click().run()
-    assert not test.exception
-    assert list(test.dataframe[0].value["prompt"]) == ["5 + 5?"]
-
-
-def test_what_narrowed_the_matrix_before_does_not_hide_the_items_behind_a_number(adders: Workbench) -> None:
-    run = evaluated(adders)
-    test = opened(run=run.id)
-    test.text_input(key=f"measure_text_{run.id}").set_value("23 * 17").run()
-    test.slider(key=f"measure_between_{run.id}").set_value((0.8, 1.0)).run()
-    assert list(test.dataframe[0].value["prompt"]) == ["What is 23 * 17?"]
-    test.button(key="measure_open_wrong_b").click().run()
-    assert not test.exception
-    assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
-
-
-def test_the_row_that_is_marked_is_the_one_whose_answers_are_open(adders: Workbench) -> None:
-    """A browser tells nobody of a click on the cell that it has for chosen, whatever stands there by now."""
-    run = evaluated(adders)
-    test = pick(opened(run=run.id), run, 0)
-    assert marked(test) == [[0, "prompt"]]
-    test.button(key="measure_later").click().run()
-    assert marked(test) == [[1, "prompt"]]
-    # The same prompt is in another place now.
-    test.selectbox(key=f"measure_show_{run.id}").select("disagree").run()
-    assert marked(test) == [[0, "prompt"]]
-    test.button(key="measure_open_wrong_b").click().run()
-    assert not test.exception
-    assert marked(test) == []
-    assert "measure_earlier" not in {button.key for button in test.button}
-
-
-def test_the_table_follows_a_click_and_leaves_it_as_it_was(adders: Workbench) -> None:
-    run = evaluated(adders)
-    test = opened(run=run.id)
-    test.session_state[f"measure_matrix_{run.id}"] = {"selection": {"cells": [(1, "a")]}}
-    test.session_state[f"measure_picked_{run.id}"] = 1
-    test.run()
-    # The browser has chosen that cell itself, and is told of no other.
-    assert not test.dataframe[0].proto.selection_state
-    assert "What is 2 + 2?" in html_of(test)
-
-
 def test_what_a_tuned_model_has_learnt_is_said_beside_its_score(adders: Workbench) -> None:
     (tuned, _) = adders.models.get_available_models()
     folder = trained(Path(tuned.path).parent / "tuned", *(f"How much is {n} and {n}?" for n in range(9)))
@@ -204,31 +87,6 @@ def test_what_a_tuned_model_has_learnt_is_said_beside_its_score(adders: Workbenc
     run = ended(adders, adders.bridge.run(adders.evaluations.start(evaluation(asked, *ids))).id)
     shown = html_of(opened(run=run.id))
     assert "was tuned on 1 of the 2 questions of own prompts (1 word for word, 0 in part)" in shown
-
-
-def test_a_row_opens_its_answers_and_is_scored_by_hand(adders: Workbench) -> None:
-    run = evaluated(adders, prompt_set({"prompt": "Write.", "compare": "none"}))
-    test = pick(opened(run=run.id), run, 0)
-    assert not test.exception
-    assert [block.value for block in test.code][:2] == ["It is 391."] * 2 or "It is 391." in test.code[0].value
-    test.button(key="measure_right_a_0").click().run()
-    test.button(key="measure_wrong_b_0").click().run()
-    assert not test.exception
-    cells = adders.bridge.run(adders.evaluations.get(run.id)).snapshot().cells
-    assert sorted(cell.human or 0.0 for cell in cells.values()) == [0.0, 1.0]
-
-
-def test_a_row_is_asked_again_in_compare_with_the_same_parameters(adders: Workbench) -> None:
-    run = evaluated(adders)
-    test = pick(opened(run=run.id), run, 1)
-    test.button(key="measure_in_compare").click().run()
-    assert not test.exception
-    comparison = adders.bridge.run(adders.comparisons.get(run_of(test)))
-    adders.bridge.run(comparison.wait(), timeout_s=PATIENCE_S)
-    (turn,) = comparison.snapshot().turns
-    assert turn.prompt == "What is 2 + 2?"
-    assert [pane.config.max_tokens for pane in comparison.snapshot().panes] == [64, 64]
-    assert sorted(answer.text for answer in turn.answers.values()) == ["It is 391.", "It is 4."]
 
 
 def test_a_row_of_a_set_is_asked_in_compare_before_anything_is_measured(adders: Workbench) -> None:
