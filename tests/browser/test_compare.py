@@ -180,6 +180,15 @@ def test_the_page_switches_to_chinese_and_back(page: Page) -> None:
     expect(page.get_by_text("One prompt, side by side")).to_be_visible()
 
 
+def test_on_a_phone_the_prompt_keeps_its_width_while_answers_are_written(page: Page) -> None:
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    page.set_viewport_size({"width": 390, "height": 900})
+    expect(page.locator(".st-key-compare_stop_all")).to_be_visible()
+    board.wait_until(page, "document.querySelector('[data-testid=stChatInput]').getBoundingClientRect().width > 200")
+    board.stop_all(page)
+
+
 @pytest.mark.parametrize(("width", "abreast"), [(1280, 4), (800, 2)])
 def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width: int, abreast: int) -> None:
     board.ask(page, "Tell me a story.")
