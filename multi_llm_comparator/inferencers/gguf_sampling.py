@@ -61,8 +61,7 @@ class Sampler:
         self._budget = None
         if config.thinking_budget is not None:
             self._budget = ThoughtBudget(config.thinking_budget, thought_ending)
-        self._n_top = config.top_logprobs
-        self.chances: Chances | None = None
+        self.chances = None if config.top_logprobs is None else Chances(config.top_logprobs)
         self._row = ctypes.c_float * n_vocab
         self.chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         penalties = (config.repeat_penalty, config.frequency_penalty, config.presence_penalty)
@@ -92,7 +91,7 @@ class Sampler:
             InferenceError: the model's output was not a number.
             GrammarError: no token may follow.
         """
-        if matcher or self._edits or self._budget or self._n_top is not None:
+        if matcher or self._edits or self._budget or self.chances is not None:
             self._prepare(context, row, matcher)
         token = int(llama_cpp.llama_sampler_sample(self.chain, context, row))
         # llama.cpp compares on regardless. Where one is no number all are, so the one at hand tells.
@@ -116,8 +115,8 @@ class Sampler:
         logits = np.frombuffer(held, np.float32)
         # The largest is no number if any is none; afterwards, those would be none that may follow.
         check_logit(float(logits.max()))
-        if self._n_top is not None:
-            self.chances = Chances(logits, self._n_top)
+        if self.chances is not None:
+            self.chances.look(logits)
         if self._edits is not None and (added := self._edits.added()):
             logits[list(added)] += np.array(list(added.values()), np.float32)
         if matcher is not None:

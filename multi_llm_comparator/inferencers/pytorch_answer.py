@@ -78,8 +78,8 @@ class PyTorchAnswer(Row):
         self.sampler = RowSampler(config, self._seed)
         self.matcher = matcher
         self._edits = edits if edits is not None and not edits.are_none else None
-        self._n_top, self._spelling = config.top_logprobs, spelling
-        self._chances: Chances | None = None
+        self._spelling = spelling
+        self._chances = None if config.top_logprobs is None else Chances(config.top_logprobs)
 
     @property
     def completion_tokens(self) -> int:
@@ -109,7 +109,7 @@ class PyTorchAnswer(Row):
     @property
     def prepares(self) -> bool:
         """Whether the logits of this answer are looked at or changed before its token is drawn."""
-        return bool(self.matcher or self._edits or self._budget or self._n_top is not None)
+        return bool(self.matcher or self._edits or self._budget or self._chances is not None)
 
     def prepare(self, logits: torch.Tensor) -> None:
         """Take note of what the model thinks, then change what biases, repetitions and a constraint change.
@@ -117,8 +117,8 @@ class PyTorchAnswer(Row):
         Args:
             logits: of the next token, shape (vocabulary,); changed in place.
         """
-        if self._n_top is not None:
-            self._chances = Chances(logits.float().cpu().numpy(), self._n_top)
+        if self._chances is not None:
+            self._chances.look(logits.float().cpu().numpy())
         if self._edits is not None and (added := self._edits.added()):
             ids = torch.tensor(list(added), device=logits.device)
             logits[ids] += torch.tensor(list(added.values()), device=logits.device, dtype=logits.dtype)

@@ -1,7 +1,8 @@
 """From the logits of a place to a token's log-probability and the likeliest tokens there: the same in both engines.
 
-An answer is slowed down as little as may be: one pass over the logits for the sum of exponentials, and the likeliest
-tokens are looked for only in the blocks of the vocabulary whose largest logits are among the largest.
+An answer is slowed down as little as may be: one pass over the logits for the sum of exponentials, the likeliest tokens
+are looked for only in the parts of the vocabulary whose largest logits are among the largest, and all of an answer's
+places use the same memory (a page that is touched for the first time costs more than the sums on it).
 """
 
 from __future__ import annotations
@@ -14,23 +15,33 @@ import numpy.typing as npt
 
 from multi_llm_comparator.core.token_pieces import NO_CHANCE, TokenChance, TokenPiece
 
-BLOCK = 64
+# Into so many rows the vocabulary is laid; the largest of each column costs one sweep from row to row.
+ROWS = 64
 Floats = npt.NDArray[np.float32]
 
 
 class Chances:
-    """What the model thinks of each token at one place, as its logits stand when this is made.
+    """What the model thinks of each token at the place that an answer has come to.
 
     Args:
-        logits: of all tokens, float32, shape (vocabulary,). They are copied: samplers change them.
         n_top: how many of the likeliest are wanted.
     """
 
-    def __init__(self, logits: Floats, n_top: int) -> None:
-        self._logits = logits.copy()
-        peak = float(self._logits.max())
-        self._normaliser = peak + float(np.log(np.exp(self._logits - np.float32(peak)).sum(dtype=np.float64)))
-        self._ids = likeliest(self._logits, n_top)
+    def __init__(self, n_top: int) -> None:
+        self._n_top = n_top
+        self._logits = self._powers = np.empty(0, np.float32)
+        self._normaliser = 0.0
+        self._ids: list[int] = []
+
+    def look(self, logits: Floats) -> None:
+        """Take note of the logits of all tokens, float32, shape (vocabulary,), as they stand: samplers change them."""
+        if len(self._logits) != len(logits):
+            self._logits, self._powers = np.empty_like(logits), np.empty_like(logits)
+        np.copyto(self._logits, logits)
+        peak = self._logits.max()
+        np.exp(np.subtract(self._logits, peak, out=self._powers), out=self._powers)
+        self._normaliser = float(peak) + float(np.log(self._powers.sum(dtype=np.float64)))
+        self._ids = likeliest(self._logits, self._n_top)
 
     def piece(self, token: int, spelled: Callable[[int], tuple[str, bytes]]) -> TokenPiece:
         """The token that was chosen here; ``spelled`` gives a token's text and bytes."""
@@ -52,13 +63,15 @@ def likeliest(logits: Floats, n_top: int) -> list[int]:
     n_top = min(n_top, len(logits))
     if not n_top:
         return []
-    n_blocks = len(logits) // BLOCK
-    places = np.arange(len(logits))
-    if n_blocks > n_top:
-        # The largest are in the blocks with the largest maxima, or in what is left over behind the last block.
-        maxima = logits[: n_blocks * BLOCK].reshape(n_blocks, BLOCK).max(axis=1)
-        blocks = np.sort(np.argsort(-maxima, kind="stable")[:n_top])
-        inside = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
-        places = np.concatenate([inside, np.arange(n_blocks * BLOCK, len(logits))])
-    best = np.argsort(-logits[places], kind="stable")[:n_top]
+    width = len(logits) // ROWS
+    if width > n_top:
+        # None of the largest is in a column whose largest is smaller than that of n_top others; some are behind them.
+        rows = logits[: width * ROWS].reshape(ROWS, width)
+        largest = rows.max(axis=0)
+        columns = np.flatnonzero(largest >= np.partition(largest, -n_top)[-n_top])
+        inside = (np.arange(ROWS)[:, None] * width + columns).ravel()
+        places = np.concatenate([inside, np.arange(width * ROWS, len(logits))])
+    else:
+        places = np.arange(len(logits))
+    best = np.lexsort((places, -logits[places]))[:n_top]
     return [int(id) for id in places[best]]

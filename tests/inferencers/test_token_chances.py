@@ -22,7 +22,8 @@ def test_the_likeliest_are_those_of_a_full_sort(size: int, n_top: int, seed: int
 
 def test_chances_are_those_before_the_logits_change() -> None:
     logits = np.array([1.0, 3.0, 2.0, -np.inf], np.float32)
-    chances = Chances(logits, 2)
+    chances = Chances(2)
+    chances.look(logits)
     logits[:] = 0
     piece = chances.piece(2, lambda token: (str(token), str(token).encode()))
     expected = np.log(np.exp([1.0, 3.0, 2.0]) / np.exp([1.0, 3.0, 2.0]).sum())
