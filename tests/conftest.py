@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ counting = Counting()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Tests start hundreds of processes: each would compile the package anew, and each worker all tests.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if config.getoption("cov_source", default=None):
         counting.follow_imports()
     workers = config.getoption("numprocesses", default=None)
