@@ -94,6 +94,16 @@ def press(page: Page, key: str, shown: str) -> None:
     expect(place.first).to_be_visible()
 
 
+def press_away(page: Page, key: str, place: Locator) -> None:
+    """A key that takes something away; pressed again where it was just drawn anew, and had not heard it."""
+    for _ in range(6):
+        page.keyboard.press(key)
+        with suppress(AssertionError):
+            expect(place).to_have_count(0, timeout=10_000)
+            return
+    expect(place).to_have_count(0)
+
+
 def focus(place: Locator) -> None:
     """Give something the focus once it is seen: what is hidden takes none, and to ask for it waits for nothing."""
     expect(place).to_be_visible()
