@@ -35,13 +35,13 @@ async def _process() -> AsyncIterator[DataProcess]:
         await hub.aclose()
 
 
-async def look(source: str, as_json: bool) -> bool:
+async def look(source: str, as_json: bool) -> None:
     """Raises DocumentError, DownloadError: it cannot be read or had."""
     async with _process() as process:
         found = await process.inspect(checked(DataSpec, {"source": source}))
     if as_json:
         print_json(found)
-        return True
+        return
     detection = found["detection"]
     output.print(
         f"{detection['format']}: {detection['matched']} of the first {detection['looked_at']} rows fit, "
@@ -52,12 +52,11 @@ async def look(source: str, as_json: bool) -> bool:
         output.print(plain(cut_line(json_text(row), LINE_CHARS)))
     for note in found["notes"]:
         messages.print(plain(str(note)), style="yellow")
-    return True
 
 
 async def clean(
     source: str, out: Path | None, model: Path | None, max_tokens: int, contamination: tuple[str, ...], as_json: bool
-) -> bool:
+) -> None:
     """Raises DocumentError: the data cannot be read; ConfigurationError: the folder is there already."""
     if out is not None and out.exists():
         raise ConfigurationError(f"{str(out)!r} is there already; give a new folder")
@@ -70,11 +69,10 @@ async def clean(
             report = await process.clean(spec, folder, model_path=model_path, max_tokens=max_tokens)
     if as_json:
         print_json({**report, "folder": None if out is None else str(out)})
-        return True
+        return
     _tell(report)
     if out is not None:
         messages.print(f"what is left is in {out}")
-    return True
 
 
 def _tell(report: dict[str, Any]) -> None:

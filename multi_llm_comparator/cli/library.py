@@ -14,7 +14,7 @@ from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line
-from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.evaluation.prompt_library import MAX_PROMPTS, PromptLibrary
 from multi_llm_comparator.evaluation.prompt_sets import MAX_PROMPT_CHARS
 
@@ -101,11 +101,7 @@ def export_parameters(file: Path, names: Sequence[str] | None, as_json: bool) ->
 
 def import_parameters(file: Path, as_json: bool) -> None:
     """Raises DocumentError, ConfigurationError: it is no such file."""
-    try:
-        data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
-    except OSError as exc:
-        raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror or exc}") from exc
-    added = Presets().import_(data)
+    added = Presets().import_(read_given(file, MAX_FILE_BYTES))
     say(f"added: {', '.join(added) or 'nothing, all of it is here'}", as_json, {"added": list(added)})
 
 
