@@ -12,14 +12,13 @@ from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.results import RESULTS, Result
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.applications.run import ServiceRun
 
 KIND = "service"
-SCHEMA_VERSION = 1
 # Items beside the answers.
 DOCUMENT, RESULT = "document", "result"
 _READ: TypeAdapter[Reading | Data] = TypeAdapter(Reading | Data)
@@ -28,6 +27,7 @@ _READ: TypeAdapter[Reading | Data] = TypeAdapter(Reading | Data)
 class ServiceDocument(LifeDocument):
     """Everything of a service but its document, its answers and its result, which are stored one by one."""
 
+    of_kind = KIND
     spec: ServiceSpec
     worked_s: float = 0.0
 
@@ -37,7 +37,6 @@ def run_record(run: ServiceRun) -> RunRecord:
     return record_of(
         run,
         ServiceDocument(spec=run.spec, worked_s=run.worked_s, **life_of(run)),
-        SCHEMA_VERSION,
         detail=f"{run.spec.service_type}, {run.spec.kind}{f': {run.spec.target}' if run.spec.target else ''}",
         models=[run.spec.target] if run.spec.target else [],
         search_text=run.result.text if run.result else run.title,
@@ -61,11 +60,6 @@ def _item(
     run: ServiceRun, key: str, position: int, text: str, record: dict[str, object], status: str = "done"
 ) -> ItemRecord:
     return ItemRecord(run_id=run.id, key=key, position=position, status=status, text=text, record=record)
-
-
-def read_run(record: RunRecord) -> ServiceDocument:
-    """See :func:`read_document`."""
-    return read_document(record, ServiceDocument, KIND, SCHEMA_VERSION)
 
 
 def read_item(item: ItemRecord) -> Reading | Data | Result | Answered:

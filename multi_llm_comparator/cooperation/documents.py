@@ -11,20 +11,20 @@ from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.snapshot import Phase
 from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.cooperation.run import CooperationRun
 
 KIND = "cooperation"
-SCHEMA_VERSION = 1
 _CALL = TypeAdapter(Call)
 
 
 class CooperationDocument(LifeDocument):
     """Everything of a run but its calls, which are stored one by one."""
 
+    of_kind = KIND
     spec: CooperationSpec
     phase: Phase = ""
     counts: list[Count] = Field(default=[])
@@ -39,7 +39,6 @@ def run_record(run: CooperationRun) -> RunRecord:
     return record_of(
         run,
         document,
-        SCHEMA_VERSION,
         detail=f"{run.spec.mode}: {', '.join(run.spec.targets)}",
         models=(*run.spec.targets, f"{PREFIX}{run.spec.mode}"),
         search_text=f"{run.spec.question}\n{answer}",
@@ -57,11 +56,6 @@ def call_item(run_id: str, call: Call, position: int) -> ItemRecord:
         text=call.text,
         record=record,
     )
-
-
-def read_run(record: RunRecord) -> CooperationDocument:
-    """See :func:`read_document`."""
-    return read_document(record, CooperationDocument, KIND, SCHEMA_VERSION)
 
 
 def read_call(item: ItemRecord) -> Call:

@@ -15,14 +15,13 @@ from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 
 KIND = "evaluation"
-SCHEMA_VERSION = 1
 _CELL, _DUEL = TypeAdapter(Cell), TypeAdapter(Duel)
 
 
@@ -41,6 +40,7 @@ class Score(ClosedModel):
 class EvaluationDocument(LifeDocument):
     """Everything of an evaluation but its answers and duels, which are stored one by one."""
 
+    of_kind = KIND
     spec: EvaluationSpec
     digest: str = ""
     items: list[ItemFacts] = Field(default=[], max_length=MAX_ITEMS)
@@ -64,7 +64,6 @@ def run_record(run: EvaluationRun) -> RunRecord:
     return record_of(
         run,
         document,
-        SCHEMA_VERSION,
         detail=", ".join(dict.fromkeys(subject.name for subject in run.spec.subjects)),
         models=(subject.target for subject in run.spec.subjects),
         search_text="\n".join(item.title for item in run.items),
@@ -98,11 +97,6 @@ def duel_item(run_id: str, duel: Duel) -> ItemRecord:
         record=_DUEL.dump_python(duel, mode="json"),
         updated_at=now(),
     )
-
-
-def read_run(record: RunRecord) -> EvaluationDocument:
-    """See :func:`read_document`."""
-    return read_document(record, EvaluationDocument, KIND, SCHEMA_VERSION)
 
 
 def read_item(item: ItemRecord) -> tuple[CellKey, Cell] | Duel:
