@@ -84,7 +84,7 @@ async def get(name: str, wanted: str | None, revision: str | None, as_json: bool
         raise
     progress = download.progress
     if progress.error is not None or progress.path is None:
-        raise DownloadError(progress.error or f"the download of {choice.title!r} was cancelled")
+        raise progress.error or DownloadError(f"the download of {choice.title!r} was cancelled")
     await tell(models=True)
     told = {"repository": listing.repo_id, "commit": listing.commit, "title": choice.title}
     say(f"fetched: {progress.path}", as_json, {**told, "path": str(progress.path), "size_bytes": choice.size_bytes})

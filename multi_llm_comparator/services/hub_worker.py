@@ -22,6 +22,7 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type:
 
 from multi_llm_comparator.core.bounded_http import IS_FILE, bound_listing
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, tell
 from multi_llm_comparator.services.worker import die_with_parent
 
@@ -225,7 +226,7 @@ def main() -> None:
         sys.exit(1)
     except Exception as exc:
         log.info("failed", exc_info=True)
-        tell("error", message=explain(exc, request))
+        tell("error", type=DownloadError.__name__, message=explain(exc, request))
 
 
 if __name__ == "__main__":
