@@ -47,7 +47,10 @@ SHOWN = frozenset(
     }
 )
 # What takes a key of the locales, and as ``why`` the key of its tooltip, or that there is one.
-WORDED = frozenset({"button", "main_button", "quiet_button", "opener", "draw_resume", "draw_again", "draw_upload"})
+WORDED = frozenset(
+    {"button", "main_button", "quiet_button", "opener", "draw_resume", "draw_again", "draw_upload"}
+    | {"choice", "line", "switch"}
+)
 SHOWN_ARGUMENTS = frozenset({"label", "help", "placeholder", "alt", "page_title"})
 KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)+")
 
