@@ -172,7 +172,7 @@ def test_a_run_opens_again_by_its_address_with_its_setup(planner: Workbench) -> 
 
 def test_older_runs_are_listed_a_dozen_at_a_time(planner: Workbench) -> None:
     def page() -> None:
-        from multi_llm_comparator.ui.plans.runs import draw_runs
+        from multi_llm_comparator.ui.plans.menu import draw_runs
 
         draw_runs()
 
