@@ -39,6 +39,7 @@ class AskedProcess:
         environment: Mapping[str, str] | None = None,
         leads_group: bool = False,
         umask: int = -1,
+        is_quiet: bool = False,
     ) -> AskedProcess:
         """Start ``python -m module``.
 
@@ -48,12 +49,14 @@ class AskedProcess:
             environment: of :func:`child_environment` if None.
             leads_group: it starts processes of its own, which are ended with it.
             umask: of the files that it makes; -1 is this process's.
+            is_quiet: what its libraries print is seen nowhere.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL if is_quiet else None,
             limit=max_line_bytes,
             env=child_environment() if environment is None else environment,
             start_new_session=leads_group,
