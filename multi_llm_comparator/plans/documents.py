@@ -15,8 +15,8 @@ from multi_llm_comparator.plans.options import KIND, Phase, PlanOptions
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
+from multi_llm_comparator.runs.stored import LifeDocument, life_of
+from multi_llm_comparator.tracking.records import ItemRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.plans.plan_run import PlanRun
@@ -61,19 +61,6 @@ def run_document(run: PlanRun) -> PlanRunDocument:
         aggregate=run.aggregate,
         answer=run.answer,
         **life_of(run),
-    )
-
-
-def run_record(run: PlanRun) -> RunRecord:
-    """What the store keeps of a run; its line in lists names the models."""
-    executor = run.options.executor
-    names = dict.fromkeys((run.options.router_model, executor.small_model, executor.large_model))
-    return record_of(
-        run,
-        run_document(run),
-        detail=", ".join(filter(None, names)),
-        models=filter(None, names),
-        search_text=f"{run.question}\n{run.answer or ''}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -15,11 +15,8 @@ from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
-
-if TYPE_CHECKING:
-    from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.runs.stored import LifeDocument
+from multi_llm_comparator.tracking.records import ItemRecord
 
 KIND = "evaluation"
 _CELL, _DUEL = TypeAdapter(Cell), TypeAdapter(Duel)
@@ -48,26 +45,6 @@ class EvaluationDocument(LifeDocument):
     scores: list[Score] = Field(default=[])
     learnt: list[Learnt] = Field(default=[])
     divergences: list[Divergence] = Field(default=[])
-
-
-def run_record(run: EvaluationRun) -> RunRecord:
-    """What the store keeps of a run; its line in lists names the subjects."""
-    document = EvaluationDocument(
-        spec=run.spec,
-        digest=run.digest,
-        items=list(run.items),
-        scores=run.scores,
-        learnt=list(run.learnt),
-        divergences=list(run.divergences),
-        **life_of(run),
-    )
-    return record_of(
-        run,
-        document,
-        detail=", ".join(dict.fromkeys(subject.name for subject in run.spec.subjects)),
-        models=(subject.target for subject in run.spec.subjects),
-        search_text="\n".join(item.title for item in run.items),
-    )
 
 
 def cell_item(run_id: str, key: CellKey, cell: Cell) -> ItemRecord:
