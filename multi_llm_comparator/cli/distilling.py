@@ -12,7 +12,6 @@ from multi_llm_comparator.cli.display import follow
 from multi_llm_comparator.cli.running_models import everything
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.reading import read_text
 from multi_llm_comparator.core.requests import Message
@@ -97,8 +96,8 @@ async def show(work: Services, run_id: str, as_json: bool) -> None:
         return
     for row in rows:
         said = row["answer"] if row["state"] == "done" else f"({row['state']}) {row['error']}"
-        output.print(plain(f"{row['key']}  {row['review']:<8}  {cut_line(str(row['prompt']), LINE_CHARS)}"))
-        output.print(plain(f"    {cut_line(str(said), LINE_CHARS)}"))
+        output.print(f"{row['key']}  {row['review']:<8}  {cut_line(str(row['prompt']), LINE_CHARS)}")
+        output.print(f"    {cut_line(str(said), LINE_CHARS)}")
 
 
 async def review(work: Services, run_id: str, key: str, verdict: str, text: str | None, as_json: bool) -> None:

@@ -12,7 +12,6 @@ import yaml
 from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.groups.config_edit import GROUPS, ConfigFile, version_of, with_entry, without_group
 from multi_llm_comparator.groups.config_loader import parse_config
 from multi_llm_comparator.groups.group_entries import GroupEntry, LevelEntry, read_entry
@@ -57,7 +56,7 @@ async def list_groups(as_json: bool) -> None:
         return
     for name, entry in found.items():
         levels = "; ".join(f"{one.name}: {', '.join(one.models)}" for one in entry.levels)
-        output.print(plain(f"{name}  {levels}"))
+        output.print(f"{name}  {levels}")
     messages.print(f"from {file.path}")
 
 
@@ -67,7 +66,7 @@ async def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json({name: raw})
     else:
-        output.print(plain(yaml.safe_dump({name: dict(raw)}, allow_unicode=True, sort_keys=False)).rstrip())
+        output.print(yaml.safe_dump({name: dict(raw)}, allow_unicode=True, sort_keys=False).rstrip())
 
 
 async def set_group(
@@ -162,5 +161,5 @@ def _end(there: _Open, name: str, changed: Callable[[], str], is_trial: bool, as
         print_json({"group": name, "file": str(there.file.path), "written": not is_trial, "changes": lines})
         return
     for line in lines:
-        output.print(plain(line))
+        output.print(line)
     messages.print(f"not written: {there.file.path}" if is_trial else f"written: {there.file.path}")

@@ -17,7 +17,6 @@ from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions
 from multi_llm_comparator.headless import finder, local_names
@@ -42,7 +41,7 @@ async def list_jobs(work: Services, as_json: bool) -> None:
     if not found:
         messages.print("there are no jobs; start one on the page Tune")
     for run in found:
-        output.print(plain(_line(run)))
+        output.print(_line(run))
 
 
 def _line(run: RunSummary) -> str:
@@ -56,7 +55,7 @@ async def show_job(work: Services, run_id: str, as_json: bool) -> None:
         print_json(job)
         return
     for line in described(job):
-        output.print(plain(line))
+        output.print(line)
 
 
 def described(job: JobSnapshot) -> list[str]:
@@ -165,7 +164,7 @@ async def _followed(run: JobRun, as_json: bool) -> bool:
         print_json(run.snapshot())
         return run.state == "done"
     for line in described(run.snapshot()):
-        output.print(plain(line))
+        output.print(line)
     return run.state == "done"
 
 
@@ -178,5 +177,5 @@ def job_view(run: JobRun) -> RenderableType:
     progress = job.progress
     if progress is not None:
         bar = ProgressBar(total=max(1, progress.total), completed=progress.done, width=30)
-        row.add_row(bar, Text(plain(f"{progress.done} of {progress.total} {progress.unit}  ·  {'  ·  '.join(losses)}")))
-    return Group(Text(plain(said), "cyan"), row)
+        row.add_row(bar, Text(f"{progress.done} of {progress.total} {progress.unit}  ·  {'  ·  '.join(losses)}"))
+    return Group(Text(said, "cyan"), row)

@@ -12,7 +12,6 @@ from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.hub import HubClient
@@ -47,11 +46,11 @@ async def look(source: str, as_json: bool) -> None:
         f"{detection['format']}: {detection['matched']} of the first {detection['looked_at']} rows fit, "
         f"{detection['usable']} can be learnt from"
     )
-    output.print(plain(f"fields: {', '.join(detection['columns'])}"))
+    output.print(f"fields: {', '.join(detection['columns'])}")
     for row in found["sample"][:SHOWN_ROWS]:
-        output.print(plain(cut_line(json_text(row), LINE_CHARS)))
+        output.print(cut_line(json_text(row), LINE_CHARS))
     for note in found["notes"]:
-        messages.print(plain(str(note)), style="yellow")
+        messages.print(str(note), style="yellow")
 
 
 async def clean(
@@ -81,4 +80,4 @@ def _tell(report: dict[str, Any]) -> None:
     for rule, count in report["rules"].items():
         counts = {name: value for name, value in count.items() if isinstance(value, int) and value}
         if counts:
-            output.print(plain(f"{rule}: {', '.join(f'{name} {value}' for name, value in counts.items())}"))
+            output.print(f"{rule}: {', '.join(f'{name} {value}' for name, value in counts.items())}")

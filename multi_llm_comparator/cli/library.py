@@ -12,7 +12,6 @@ from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.evaluation.prompt_library import MAX_PROMPTS, PromptLibrary
@@ -29,7 +28,7 @@ def list_prompts(text: str, as_json: bool) -> None:
         return
     for prompt in found:
         tags = f"  [{', '.join(prompt.tags)}]" if prompt.tags else ""
-        output.print(plain(f"{prompt.name}{tags}  {cut_line(prompt.text, LINE_CHARS)}"))
+        output.print(f"{prompt.name}{tags}  {cut_line(prompt.text, LINE_CHARS)}")
 
 
 def show_prompt(name: str, as_json: bool) -> None:
@@ -64,7 +63,7 @@ def list_parameters(as_json: bool) -> None:
         return
     for one in found:
         values = ", ".join(f"{name} {value}" for name, value in one.parameters.items())
-        output.print(plain(f"{one.name}  {values}{f'  ({one.note})' if one.note else ''}"))
+        output.print(f"{one.name}  {values}{f'  ({one.note})' if one.note else ''}")
 
 
 def save_parameters(name: str, values: Sequence[str], note: str, as_json: bool) -> None:

@@ -12,7 +12,6 @@ from multi_llm_comparator.cli.beside import tell, the_running
 from multi_llm_comparator.cli.consoles import messages, output, print_json, print_table, say
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.core.settings import ModelServing, get_settings
@@ -54,7 +53,7 @@ async def show(name: str, n_ctx: int | None, as_json: bool) -> None:
         return
     for key, value in (*about.items(), *about["known"].items()):
         if key not in ("known", "memory", "kept") and value not in (None, "", [], {}):
-            output.print(plain(f"{key:16} {value}"))
+            output.print(f"{key:16} {value}")
     if needed is not None:
         output.print(f"{'memory':16} about {size(needed.total_bytes)}")
 
@@ -124,7 +123,7 @@ async def note(name: str, text: str | None, tags: Sequence[str] | None, as_json:
         return
     for line in (kept.note, f"tags: {', '.join(kept.tags)}" if kept.tags else ""):
         if line:
-            output.print(plain(line))
+            output.print(line)
 
 
 async def rename(name: str, new_name: str, as_json: bool) -> None:

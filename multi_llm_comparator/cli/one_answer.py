@@ -12,7 +12,6 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import item_key
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.tracking.records import ItemMarks, ItemRef
 from multi_llm_comparator.wiring import Services
 
@@ -92,4 +91,4 @@ async def mark(
         print_json({"run_id": run_id, "turn": number, "pane": pane, "tags": list(kept.tags), "note": kept.note})
         return
     for line in (f"tags: {', '.join(kept.tags)}", f"note: {kept.note}"):
-        output.print(plain(line))
+        output.print(line)

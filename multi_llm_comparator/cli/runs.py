@@ -13,7 +13,6 @@ from multi_llm_comparator.cli.export import SHORT, language_of
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, RunNotFoundError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line, iso_time
 from multi_llm_comparator.run_files import ARCHIVED_AS, RunFiles
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
@@ -32,7 +31,7 @@ async def list_runs(work: Services, wanted: Mapping[str, Any], days: float | Non
     if not found:
         messages.print("no run fits" if days or any(wanted.values()) else "there are no runs")
     for run in found:
-        output.print(plain(_line(run)))
+        output.print(_line(run))
 
 
 def _line(run: RunSummary) -> str:
@@ -53,7 +52,7 @@ async def show_run(work: Services, run_id: str, as_json: bool) -> None:
     lines = [_line(run), *([f"models: {', '.join(run.models)}"] if run.models else [])]
     lines += [f"tags: {', '.join(run.tags)}"] * bool(run.tags) + [f"note: {run.note}"] * bool(run.note)
     for line in (*lines, f"read it: llm-cooperation export {run_id} --format markdown --output -"):
-        output.print(plain(line))
+        output.print(line)
 
 
 async def stored(work: Services, run_id: str) -> RunSummary:
@@ -94,9 +93,9 @@ async def mark_run(
     if as_json:
         print_json({"run_id": run.id, "title": run.title, "tags": list(run.tags), "note": run.note})
         return
-    output.print(plain(_line(run)))
+    output.print(_line(run))
     for line in (f"tags: {', '.join(run.tags)}", f"note: {run.note}"):
-        output.print(plain(line))
+        output.print(line)
 
 
 async def archive_runs(

@@ -15,7 +15,6 @@ from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.keys import KeyStore
 from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.settings import Settings, get_settings, save_settings, settings_path
 
 MAX_KEY_CHARS = 4096
@@ -30,7 +29,7 @@ async def list_secrets(as_json: bool) -> None:
         print_json(names)
         return
     for name in names:
-        output.print(plain(name))
+        output.print(name)
 
 
 async def set_secret(name: str, given: str, as_json: bool) -> None:
@@ -61,7 +60,7 @@ async def list_settings(is_changed_only: bool, as_json: bool) -> None:
         print_json(shown)
         return
     for name, value in shown.items():
-        output.print(plain(f"{name:20} {'' if value is None else value}"))
+        output.print(f"{name:20} {'' if value is None else value}")
     messages.print(f"from {settings_path()} and the environment; what each means: docs/settings.md")
 
 

@@ -16,7 +16,6 @@ from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.file_names import file_stem
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.home import running_in
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.core.settings import get_settings
@@ -85,10 +84,10 @@ async def look(file: Path, as_json: bool) -> None:
         differences = [asdict(one) for one in here.differences]
         print_json({"manifest": manifest, "is_complete": here.is_complete, "differences": differences})
         return
-    output.print(plain(f"{manifest.kind}: {manifest.title[:200]}, {len(manifest.prompts)} prompts"))
+    output.print(f"{manifest.kind}: {manifest.title[:200]}, {len(manifest.prompts)} prompts")
     for one in here.differences:
         there, own = one.there[:24] or "–", one.here[:24] or "–"
-        output.print(plain(f"{one.kind}: {one.what[:120]} (there {there}, here {own})"))
+        output.print(f"{one.kind}: {one.what[:120]} (there {there}, here {own})")
     if not here.differences:
         output.print("models and versions are the same here")
 
