@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from multi_llm_comparator.cli.consoles import messages, output, print_json, print_table, say
+from multi_llm_comparator.cli.settings_work import keep_key
 from multi_llm_comparator.core.bounded_json import load_json, read_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
@@ -24,7 +25,6 @@ from multi_llm_comparator.groups.config import ModelDeclaration
 from multi_llm_comparator.groups.config_edit import ConfigFile
 
 MAX_BYTES = 1 << 20
-MAX_KEY_CHARS = 4096
 FORMAT, VERSION = "multi-llm-comparator configuration", 1
 # What an export leaves out: secrets, and what is true of one machine only.
 LEFT_OUT = frozenset({"access_token", "jwt_secret", "database_url", "home", "models_dir", "configs_dir"})
@@ -48,7 +48,8 @@ async def preset(name: str | None, api_key: str | None, base_url: str | None, as
     if url is None:
         raise ConfigurationError(f"no endpoint is known as {name!r}; there are {', '.join(known)}; or give --base-url")
     _checked_model({"base_url": url})
-    _keep_key(name, api_key)
+    if api_key is not None:
+        keep_key(name, api_key)
     write_atomically(_preset_path(), json.dumps({"name": name, "base_url": url}) + "\n", mode=0o600)
     say(f"add-model now means {name} at {url}", as_json, {"name": name, "base_url": url})
 
@@ -76,7 +77,8 @@ async def add_model(
         "base_url": base_url or (chosen or {})["base_url"],
         "model": path,
     }
-    _keep_key(name, api_key)
+    if api_key is not None:
+        keep_key(name, api_key)
     key = name if api_key else provider
     if key in KeyStore().names():
         declared["key"] = f"store:{key}"
@@ -183,15 +185,6 @@ def current_preset() -> dict[str, str] | None:
 
 def _preset_path() -> Path:
     return get_settings().home / "endpoint.json"
-
-
-def _keep_key(name: str, api_key: str | None) -> None:
-    if api_key is None:
-        return
-    key = sys.stdin.readline(MAX_KEY_CHARS).strip() if api_key == "-" else api_key.strip()
-    if not key:
-        raise ConfigurationError("the key is empty")
-    KeyStore().set(name, SecretStr(key))
 
 
 def _checked_model(declared: Mapping[str, Any]) -> None:

@@ -34,12 +34,17 @@ async def list_secrets(as_json: bool) -> None:
 
 async def set_secret(name: str, given: str, as_json: bool) -> None:
     """Raises ConfigurationError: the key is empty, or the name cannot be."""
+    keep_key(name, given)
+    await tell(keys=[name])
+    say(f"kept as store:{name}", as_json, {"name": name, "reference": f"store:{name}"})
+
+
+def keep_key(name: str, given: str) -> None:
+    """Keep a key; ``-`` reads it from a pipe. Raises ConfigurationError: it is empty, or the name cannot be."""
     key = sys.stdin.readline(MAX_KEY_CHARS).strip() if given == "-" else given.strip()
     if not key:
         raise ConfigurationError("the key is empty; write it into a pipe: llm-config secret set NAME < file")
     KeyStore().set(name, SecretStr(key))
-    await tell(keys=[name])
-    say(f"kept as store:{name}", as_json, {"name": name, "reference": f"store:{name}"})
 
 
 async def delete_secret(name: str, as_json: bool) -> None:
