@@ -14,6 +14,7 @@ from rich.text import Text
 
 from multi_llm_comparator.cli.consoles import messages
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.evaluation.dataset_run import Standing
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -37,8 +38,7 @@ async def show_while(work: Awaitable[T], draw: Callable[[], RenderableType]) -> 
                 if messages.is_terminal:
                     live.update(draw(), refresh=True)
         except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(task)
             raise
         finally:
             live.update(draw(), refresh=True)

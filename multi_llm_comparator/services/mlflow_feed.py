@@ -10,6 +10,7 @@ from typing import Any
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.services.asked_process import AskedProcess
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.tracking.mlflow_log import local_uri
@@ -78,8 +79,7 @@ class MlflowFeed:
         """Tell what waits, for a moment at most."""
         if self._work is not None:
             await asyncio.wait({self._work}, timeout=TIMEOUT_S / 10)
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+            await end_tasks(self._work)
 
     async def _tell_all(self) -> None:
         while self._waiting:

@@ -16,7 +16,7 @@ from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.core.together import together
+from multi_llm_comparator.core.together import end_tasks, together
 from multi_llm_comparator.runs.stored import life_of, record_of
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
@@ -94,8 +94,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
             while self._ready():
                 await self._wait_for_a_vote()
         finally:
-            identifying.cancel()
-            await asyncio.gather(identifying, return_exceptions=True)
+            await end_tasks(identifying)
 
     def _next(self) -> int | None:
         """The first turn without all its answers."""
