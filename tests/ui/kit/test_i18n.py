@@ -87,7 +87,8 @@ def keys_used(path: Path) -> Iterator[str]:
         if name_of(call) in {"t", "tm", "tn"} and call.args:
             yield from keys_in(call.args[0])
         elif name_of(call) in WORDED:
-            words = {key for argument in call.args for key in keys_in(argument) if re.match(r"[a-z_]+\.", key)}
+            given = [argument for argument in call.args if not isinstance(argument, ast.Lambda)]
+            words = {key for argument in given for key in keys_in(argument) if re.match(r"[a-z_]+\.", key)}
             yield from words
             for keyword in call.keywords:
                 if keyword.arg == "why":
