@@ -72,7 +72,7 @@ def _draw_what(setup: Setup) -> None:
     )
     st.caption(t(f"services.why_{setup.service}"))
     if setup.kind == "questions":
-        st.text_input(t("services.question"), setup.question, max_chars=MAX_QUESTION_CHARS, **SETUP.bind("question"))
+        SETUP.line("question", "services.question", max_chars=MAX_QUESTION_CHARS)
 
 
 def _draw_document(setup: Setup) -> None:
@@ -112,12 +112,6 @@ def _draw_whom(setup: Setup) -> None:
         )
         with st.popover(t("services.more"), icon=":material/tune:", type="tertiary", key="services_more"):
             languages = ["", "en", "zh"]
-            st.selectbox(
-                t("services.language"),
-                languages,
-                languages.index(setup.language),
-                format_func=lambda one: t(f"services.language_{one or 'own'}"),
-                **SETUP.bind("language"),
-            )
+            SETUP.choice("language", "services.language", languages, lambda one: t(f"services.language_{one or 'own'}"))
             SETUP.number("answer_tokens", 32, min(8192, setup.context_tokens // 2))
             SETUP.number("context_tokens", max(512, 2 * setup.answer_tokens), 1_000_000)

@@ -85,14 +85,14 @@ def _draw_prompts(setup: Setup) -> None:
             **SETUP.bind("own"),
         )
         pictures.draw_choice()
-    st.toggle(t("vote.shuffled"), setup.is_shuffled, help=t("vote.shuffled_why"), **SETUP.bind("is_shuffled"))
+    SETUP.switch("is_shuffled", "vote.shuffled", why=True)
     if quiet_button("vote.to_sets", icon="edit_note", key="vote_to_sets"):
         go_to("measure")
 
 
 def _draw_models(setup: Setup) -> None:
     st.markdown(f"**{t('vote.models')}**")
-    st.toggle(t("vote.as_compare"), setup.as_compare, help=t("vote.as_compare_why"), **SETUP.bind("as_compare"))
+    SETUP.switch("as_compare", "vote.as_compare", why=True)
     if setup.as_compare:
         _draw_compare_panes(setup)
     else:

@@ -47,7 +47,10 @@ SHOWN = frozenset(
     }
 )
 # What takes a key of the locales, and as ``why`` the key of its tooltip, or that there is one.
-WORDED = frozenset({"button", "main_button", "quiet_button", "opener", "draw_resume", "draw_again", "draw_upload"})
+WORDED = frozenset(
+    {"button", "main_button", "quiet_button", "opener", "draw_resume", "draw_again", "draw_upload"}
+    | {"choice", "line", "switch"}
+)
 SHOWN_ARGUMENTS = frozenset({"label", "help", "placeholder", "alt", "page_title"})
 KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)+")
 
@@ -84,7 +87,8 @@ def keys_used(path: Path) -> Iterator[str]:
         if name_of(call) in {"t", "tm", "tn"} and call.args:
             yield from keys_in(call.args[0])
         elif name_of(call) in WORDED:
-            words = {key for argument in call.args for key in keys_in(argument) if re.match(r"[a-z_]+\.", key)}
+            given = [argument for argument in call.args if not isinstance(argument, ast.Lambda)]
+            words = {key for argument in given for key in keys_in(argument) if re.match(r"[a-z_]+\.", key)}
             yield from words
             for keyword in call.keywords:
                 if keyword.arg == "why":
