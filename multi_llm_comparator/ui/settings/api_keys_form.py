@@ -97,7 +97,7 @@ def _draw_form() -> None:
         )
         left, middle, right = st.columns(3)
         scopes = left.multiselect(
-            t("api_keys.scopes"), SCOPES, ["models"], format_func=_scope, key="settings_api_key_scopes"
+            t("api_keys.scopes"), SCOPES, ["models"], format_func=_scope, key="settings_api_key_scopes", wrap=True
         )
         days = middle.selectbox(t("api_keys.valid"), VALID_DAYS, 3, format_func=_days, key="settings_api_key_days")
         priority = right.selectbox(
