@@ -36,6 +36,7 @@ def draw_setup() -> None:
             format_func=lambda target: names.get(target, t("setup.gone", name=target)),
             max_selections=MAX_MEMBERS,
             placeholder=t("cooperate.members_none"),
+            wrap=True,
             **SETUP.bind("members"),
         )
         with more:

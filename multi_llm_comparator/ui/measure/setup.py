@@ -59,6 +59,11 @@ def draw_setup() -> None:
             disabled=not setup.models or (prompts is None and not task_names(setup)),
             shortcut="Alt+Enter",
         )
+        # Why it cannot be pressed yet.
+        if not setup.models:
+            st.caption(t("missing.models"))
+        elif prompts is None and not task_names(setup):
+            st.caption(t("missing.prompts"))
 
 
 def _draw_data(setup: Setup, prompts: PromptSet | None) -> None:

@@ -37,16 +37,19 @@ def draw_setup() -> None:
         _draw_what(setup)
         _draw_document(setup)
         _draw_whom(setup)
-    with st.container(horizontal=True, horizontal_alignment="center"):
+    is_empty = not setup.text.strip() and st.session_state.get(SETUP.key("file")) is None
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
         main_button(
             "services.start",
             start,
             SETUP.key("file"),
             icon="play_arrow",
             key="services_start",
-            disabled=not setup.text.strip() and st.session_state.get(SETUP.key("file")) is None,
+            disabled=is_empty,
             shortcut="Alt+Enter",
         )
+        if is_empty:
+            st.caption(t("missing.document"))
 
 
 def _draw_what(setup: Setup) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.pane import differing
 from multi_llm_comparator.ui.compare.state import pane_choices
+from multi_llm_comparator.ui.compare.telling_apart import parameter_name
 from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label
@@ -119,7 +120,7 @@ def _draw_compare_panes(setup: Setup) -> None:
         set().union(*(differing(contestants[0][1], config) for _, config in contestants)) if contestants else set()
     )
     for target, config in contestants:
-        told = ", ".join(f"{name} {getattr(config, name)}" for name in sorted(differs))[:200]
+        told = ", ".join(f"{parameter_name(name)} {getattr(config, name)}" for name in sorted(differs))[:200]
         st.html(f"{model_label(label_of(target), tone_of(target))} <span class='mlc-muted'>{escape(told)}</span>")
     if quiet_button("vote.to_compare", icon="view_column", key="vote_to_compare"):
         go_to("compare")

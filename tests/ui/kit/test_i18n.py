@@ -153,6 +153,17 @@ def test_no_page_shows_a_text_that_is_not_in_the_locales() -> None:
     assert [literal for path in page_sources() for literal in literals_shown(path)] == []
 
 
+def test_every_button_has_words_even_where_only_its_symbol_is_seen() -> None:
+    buttons = {"button", "popover", "download_button", "form_submit_button", "link_button"}
+    nameless = [
+        f"{path.name}:{call.lineno}"
+        for path in page_sources()
+        for call in calls(path)
+        if name_of(call) in buttons and call.args and isinstance(call.args[0], ast.Constant) and not call.args[0].value
+    ]
+    assert nameless == []
+
+
 def keys_mentioned(path: Path) -> Iterator[str]:
     """Whatever could be a key, wherever a page has it, and the keys of the fields that a page is set up with."""
     for node in ast.walk(tree_of(path)):
@@ -164,7 +175,7 @@ def keys_mentioned(path: Path) -> Iterator[str]:
 
 
 def test_no_text_lies_unused() -> None:
-    read_by_name = ("fact.", "error.title.", "menu.")
+    read_by_name = ("fact.", "error.title.", "menu.", "frame.")
     known = {key for key in texts("en") if not key.startswith(read_by_name)}
     bases = {key.removesuffix("_one") for key in known}
     keys = {key for path in page_sources() for key in keys_mentioned(path)} | {key for _, key in all_keys_used()}

@@ -66,6 +66,16 @@ def test_what_is_set_up_is_asked_and_remembered(adders: Workbench) -> None:
     assert opened().selectbox(key="measure_setup_prompts_0").value == kept.id
 
 
+@pytest.mark.parametrize(("field", "empty", "said"), [("models", [], "models"), ("prompts", "", "prompts")])
+def test_a_start_that_cannot_be_pressed_says_why(adders: Workbench, field: str, empty: object, said: str) -> None:
+    test = opened()
+    kind = test.multiselect if field == "models" else test.selectbox
+    kind(key=f"measure_setup_{field}_0").set_value(empty).run()
+    assert not test.exception
+    assert test.button(key="measure_start").disabled
+    assert i18n.translate("en", f"missing.{said}") in [caption.value for caption in test.caption]
+
+
 def test_a_run_shows_its_verdict_numbers_and_matrix(adders: Workbench) -> None:
     run = evaluated(adders)
     test = opened(run=run.id)
