@@ -3,16 +3,17 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from coverage import Coverage
 from hypothesis import settings as hypothesis_settings
 
 from multi_llm_comparator.core import settings
 from multi_llm_comparator.tracking.store import Store
+from tests.support.counted_lines import Counting
 from tests.support.quick_schema import make_databases_quickly
 from tests.support.rooms import ByRooms
 from tests.support.warm_places import listen, threads_of_each
@@ -28,8 +29,15 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
 
+counting = Counting()
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Tests start hundreds of processes: each would compile the package anew, and each worker all tests.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if config.getoption("cov_source", default=None):
+        counting.follow_imports()
     workers = config.getoption("numprocesses", default=None)
     is_worker = hasattr(config, "workerinput")
     if isinstance(workers, int) and workers > 0 and not is_worker and can_start_warm():
@@ -42,33 +50,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRooms | No
     return ByRooms(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-# Functions whose lines were counted once.
-_counted: set[str] = set()
-
-
-def is_counted(item: pytest.Item) -> bool:
-    """Whether lines are counted while this test runs, where they are counted at all.
-
-    Before Python 3.12 that makes everything slower, libraries too. The same function with other values, a hundred
-    examples of a property and what loads models add time, and next to no line.
-    """
-    name = item.nodeid.partition("[")[0]
-    is_first = name not in _counted
-    _counted.add(name)
-    is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-    return is_first and not is_property and item.get_closest_marker("slow") is None
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    with counting.only_if(False):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    counting = Coverage.current()
-    if counting is None or is_counted(item):
+    with counting.only_if(counting.is_first_of_its_function(item)):
         return (yield)
-    counting.stop()
-    try:
-        return (yield)
-    finally:
-        counting.start()
 
 
 def pytest_collection_finish() -> None:

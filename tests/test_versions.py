@@ -89,6 +89,7 @@ CONSTRAINTS ?= constraints.txt
 	cat $(CONSTRAINTS) > installed-with.txt
 test: .make/test
 	cp constraints.txt tested-with.txt
+	echo "$(ARGS)" > ../../../asked-for.txt
 	{outcome}
 """
 
@@ -141,6 +142,23 @@ def test_pins_stay_when_a_test_fails_and_the_copy_is_there_to_look_at(
     assert not (copy / "secret").exists()
     assert not (copy / "models" / "huge.gguf").exists()
     shutil.rmtree(copy)
+
+
+@pytest.mark.parametrize(("keep", "asked"), [(True, ""), (False, "tests/core -k yaml")])
+def test_some_tests_are_enough_to_look_and_too_few_to_keep_pins(
+    tree: Path, keep: bool, asked: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "Makefile").write_text(MAKEFILE.format(outcome="true"))
+    # As make hands on what it was called with.
+    monkeypatch.setenv("ARGS", "tests/core -k yaml")
+    monkeypatch.setenv("MAKEFLAGS", " -- ARGS=tests/core\\ -k\\ yaml")
+    monkeypatch.setattr(versions, "ROOT", tree)
+    monkeypatch.setattr(versions, "OLDEST_PYTHON", sys.version_info[:2])
+    assert versions.main(["upgrade" if keep else "try"]) == 0
+    assert (tree.parent / "asked-for.txt").read_text().strip() == asked
+    said = capfd.readouterr().out
+    assert ("all tests passed" in said) is keep
+    assert ("tests/core -k yaml: passed" in said) is not keep
 
 
 def test_anything_but_the_two_words_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

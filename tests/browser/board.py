@@ -11,6 +11,8 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, exp
 # Four model processes import their libraries at the same time.
 LOADING_MS = 600_000
 WAITING_S = 120.0
+# Of a desk, a tablet and a phone, in pixels.
+WIDTHS = (1280, 800, 390)
 CLICK_MS, STOPPING_MS = 3_000, 20_000
 LIVE = re.compile("queued|loading|prefill|running")
 
@@ -110,6 +112,16 @@ def wait_until(page: Page, script: str, argument: object = None) -> None:
 def expect_to_fit(page: Page) -> None:
     """Nothing is wider than the page, once all of it is drawn."""
     wait_until(page, "document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def expect_to_fit_any_width(page: Page) -> None:
+    """Nothing of the page is wider than a desk, a tablet or a phone has room for. It ends as wide as it was."""
+    before = page.viewport_size
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        expect_to_fit(page)
+    if before is not None:
+        page.set_viewport_size(before)
 
 
 def stop_all(page: Page) -> None:

@@ -12,13 +12,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.ui.kit.i18n import translate
-from tests.browser.board import expect_to_fit
+from tests.browser.board import expect_to_fit_any_width
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 
 QUESTION = "How many legs have 3 cats?"
-MODES = ("Sequential", "Parallel", "Voting", "Pipeline", "Ensemble", "Cascade", "Council")
+# Whose lanes differ: members after each other, votes, and rounds. tests/ui/cooperate has the pages of all modes.
+MODES = ("Pipeline", "Voting", "Council")
 
 
 def write_scripts(folder: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mo
     expect(page.locator(".st-key-cooperate_answer")).to_contain_text("12 legs")
     expect(page.locator('[class*="st-key-cooperate_card_"]').first).to_contain_text("12 legs")
     expect(page.locator(".st-key-cooperate_lanes .mlc-plot")).to_be_visible()
-    if mode in ("Voting", "Cascade"):
+    if mode == "Voting":
         expect(page.locator(".st-key-cooperate_votes .mlc-plot")).to_be_visible()
     expect(page.get_by_text("not measured yet").first).to_be_visible()
     page.get_by_role("button", name="Export").click()
@@ -91,37 +92,30 @@ def test_stopping_ends_all_members_and_what_is_there_can_be_resumed(page: Page) 
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
-def fits(page: Page) -> None:
-    """Nothing of the page is wider than a phone, a tablet or a desk has room for."""
-    for width in (390, 800, 1280):
-        page.set_viewport_size({"width": width, "height": 900})
-        expect_to_fit(page)
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_state_fits_every_width_in_both_languages(context: BrowserContext, address: str, language: str) -> None:
     page = context.new_page()
     page.goto(address.replace("lang=en", f"lang={language}"))
     expect(page.locator(".mlc-hero")).to_be_visible()
-    fits(page)
+    expect_to_fit_any_width(page)
     ask(page, "Count endlessly.")
     expect(page.get_by_text("on and on").first).to_be_visible()
-    fits(page)
+    expect_to_fit_any_width(page)
     page.get_by_role("button", name=translate(language, "act.stop")).click()
     expect(page.locator('[data-run-state="stopped"]')).to_be_visible()
-    fits(page)
+    expect_to_fit_any_width(page)
     page.get_by_role("button", name=translate(language, "run.new")).click()
     expect(page.locator(".mlc-hero")).to_be_visible()
     ask(page, "Be silent.")
     expect(page.locator('[data-run-state="failed"]')).to_be_visible(timeout=3 * PATIENCE_MS)
-    fits(page)
+    expect_to_fit_any_width(page)
 
 
 def test_nothing_is_wider_than_the_page_and_the_report_says_it_all(page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 900})
     page.get_by_role("button", name="Voting: What is 17 + 26?").click()
     expect(page.locator('[data-run-state="done"]')).to_be_visible()
-    fits(page)
+    expect_to_fit_any_width(page)
     page.get_by_role("button", name="Export").click()
     files = downloaded(page, ("HTML", "JSON", "Markdown"), tmp_path)
     assert all("What is 17 + 26?" in text and "These are 12 legs." in text for text in files.values())

@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.ui.kit.i18n import translate
-from tests.browser.board import expect_to_fit
+from tests.browser.board import expect_to_fit_any_width
 from tests.browser.scripted import scripted_app
 from tests.support.made_runs import MadeRuns
 
@@ -103,12 +103,12 @@ def button(page: Page, language: str, key: str) -> Locator:
     return page.get_by_role("button", name=translate(language, key), exact=True)
 
 
-@pytest.mark.parametrize(("width", "language"), [(1280, "en"), (800, "zh"), (390, "en")])
+@pytest.mark.parametrize(("width", "language"), [(1280, "zh"), (390, "en")])
 def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     context: BrowserContext, place: Place, width: int, language: str
 ) -> None:
     page = opened(context, place, width, language)
-    expect_to_fit(page)
+    expect_to_fit_any_width(page)
     expect(row(page, place.plan)).to_contain_text(translate(language, "kind.plan"))
     expect(row(page, place.comparison)).to_contain_text(translate(language, "kind.comparison"))
 
@@ -132,7 +132,7 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     button(page, language, "history.beside").click()
     expect(page.locator(".st-key-beside_0_0")).to_contain_text("A prompt about quinces")
     expect(page.locator(".st-key-beside_0_1")).to_contain_text("What is 7 * 8?")
-    expect_to_fit(page)
+    expect_to_fit_any_width(page)
     button(page, language, "history.beside_end").click()
 
     expect(rows(page)).to_have_count(2)

@@ -2,7 +2,8 @@
 
 ``python -m tests.support.versions upgrade`` (``make upgrade``) copies the working tree into a temporary folder,
 installs there the newest that the requirement files allow, pins that, runs all tests with those pins, and only if they
-pass brings the pins back and says what changed. ``try`` (``make test-newest``) does the same and brings nothing back.
+pass brings the pins back and says what changed. ``try`` (``make test-newest``) does the same and brings nothing back;
+it takes ``make``'s ``ARGS``, for a look at some tests before all of them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ HEADER = """\
 # a CUDA build, whose own parts torch pins itself.
 """
 # What the make that started this one says to its children would steer the one in the copy.
-OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "CONSTRAINTS", "VIRTUAL_ENV")
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "CONSTRAINTS", "VIRTUAL_ENV", "ARGS")
 
 
 def canonical(name: str) -> str:
@@ -154,8 +155,15 @@ class Trial:
         return found
 
 
-def renew(root: Path, *, keep: bool) -> int:
-    """Try the newest versions; with ``keep`` the pins in ``root`` become theirs if all tests pass. The exit code."""
+def renew(root: Path, *, keep: bool, arguments: str = "") -> int:
+    """Try the newest versions; with ``keep`` the pins in ``root`` become theirs if all tests pass. The exit code.
+
+    Args:
+        root: the checkout whose pins these are.
+        keep: whether it gets the new ones.
+        arguments: for pytest, in place of all tests; pins are not kept for what some tests say.
+    """
+    some = [] if keep or not arguments else [f"ARGS={arguments}"]
     folder = Path(tempfile.mkdtemp(prefix="mlc-newest-"))
     trial = Trial(folder / "tree")
     old = read_pins((root / PINS).read_text(encoding="utf-8"))
@@ -169,16 +177,17 @@ def renew(root: Path, *, keep: bool) -> int:
         _tell("differs from the pins", found)
         (trial.tree / PINS).write_text(written(pins), encoding="utf-8")
         _tell("audit of the pins", trial.audit())
-        trial.make("test")
         named = "".join((root / name).read_text(encoding="utf-8") for name in REQUIREMENTS)
         _tell("newer, but not allowed by the requirement files", held_back(trial.pip_list("--outdated"), named))
+        trial.make("test", *some)
     except subprocess.CalledProcessError as exc:
         _tell("failed with", found)
         print(f"{exc}; {PINS} stays as it is, and {trial.tree} for a closer look", file=sys.stderr)
         return 1
     if keep:
         shutil.copyfile(trial.tree / PINS, root / PINS)
-    _tell(f"all tests passed; {PINS} {'now has' if keep else 'stays as it is, and could have'}", found)
+    passed = f"{arguments}: passed" if some else "all tests passed"
+    _tell(f"{passed}; {PINS} {'now has' if keep else 'stays as it is, and could have'}", found)
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 
@@ -200,7 +209,7 @@ def main(words: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    return renew(ROOT, keep=words == ["upgrade"])
+    return renew(ROOT, keep=words == ["upgrade"], arguments=os.environ.get("ARGS", ""))
 
 
 if __name__ == "__main__":
