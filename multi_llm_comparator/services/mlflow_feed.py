@@ -89,7 +89,7 @@ class MlflowFeed:
             try:
                 self.problem = await self._tell(batch)
             except (OSError, TimeoutError, MultiLLMError) as exc:
-                self.problem = f"MLflow was not told of {len(batch)} runs: {exc or 'it took too long'}"
+                self.problem = f"MLflow was not told of {len(batch)} runs: {str(exc) or 'it took too long'}"
             if self.problem:
                 _log.warning("%s", self.problem)
 
