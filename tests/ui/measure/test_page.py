@@ -271,7 +271,10 @@ def test_history_knows_evaluations_and_opens_them(adders: Workbench) -> None:
     run = evaluated(adders, title="Sums")
     test = opened("history")
     assert not test.exception
-    assert "Sums" in html_of(test)
+    shown = html_of(test)
+    assert "Sums" in shown
+    # By their names, not by the ids that they were asked by.
+    assert all(f"</span>{model.name}</span>" in shown for model in adders.models.get_available_models()[:2])
     assert run.state == "done"
 
 
