@@ -124,6 +124,7 @@ export default function ({ data }) {
 # Where Streamlit says something of its own, by what the keys of its sentences begin with; the English ones are its own.
 _PLACES = {
     "menu.": ("stMainMenuPopover", "stMainMenuList"),
+    "frame.skip_": ("stSkipToContent",),
     "frame.pages_": ("stTopNav",),
     "frame.file_": ("stFileUploaderDropzone",),
     "frame.enter_": ("InputInstructions",),

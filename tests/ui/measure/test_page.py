@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -67,7 +68,7 @@ def test_what_is_set_up_is_asked_and_remembered(adders: Workbench) -> None:
 
 
 @pytest.mark.parametrize(("field", "empty", "said"), [("models", [], "models"), ("prompts", "", "prompts")])
-def test_a_start_that_cannot_be_pressed_says_why(adders: Workbench, field: str, empty: object, said: str) -> None:
+def test_a_start_that_cannot_be_pressed_says_why(adders: Workbench, field: str, empty: Any, said: str) -> None:
     test = opened()
     kind = test.multiselect if field == "models" else test.selectbox
     kind(key=f"measure_setup_{field}_0").set_value(empty).run()
