@@ -38,7 +38,12 @@ def test_what_streamlit_says_by_itself_is_in_the_readers_language_and_follows_it
     place = page.get_by_test_id("stFileUploaderDropzone")
     expect(place).to_contain_text("选择文件")
     expect(place).to_contain_text(re.compile("每个文件最大 \\d+"))
-    page.locator(".st-key-app_language_switch button").click()
+    expect(page.get_by_test_id("stSkipToContent")).to_have_text("跳到主要内容")
+    # White words are for the colour of a button that can be pressed.
+    start = page.locator(".st-key-services_start button")
+    expect(start).to_be_disabled()
+    expect(start).not_to_have_css("color", "rgb(255, 255, 255)")
+    page.get_by_role("button", name="English").click()
     expect(others).to_have_text(re.compile(r"^\d+ more$"))
     # Pages that have no room above are reached by keys.
     others.focus()

@@ -36,7 +36,20 @@ function begin() {
     }
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
   window.addEventListener("keydown", passOn, true);
+  frame.themes = new MutationObserver(() => wearTheme(frame));
   return frame;
+}
+
+// Streamlit says only to its page whether that is dark; dialogs and menus, which lie beside it, have to know too.
+function wearTheme(frame) {
+  const app = document.querySelector('[data-testid="stApp"]');
+  if (!app) return;
+  if (frame.app !== app) {
+    frame.app = app;
+    frame.themes.disconnect();
+    frame.themes.observe(app, { attributes: true, attributeFilter: ["class"] });
+  }
+  document.documentElement.style.colorScheme = getComputedStyle(app).colorScheme;
 }
 
 const SWITCH = 'input:is([type="checkbox"], [type="radio"], [type="range"])';
@@ -104,12 +117,14 @@ export default function ({ data }) {
   frame.pages = data.pages;
   frame.places = data.places;
   look(frame, document.body);
+  wearTheme(frame);
   focus(frame, data.page);
 }
 """
 # Where Streamlit says something of its own, by what the keys of its sentences begin with; the English ones are its own.
 _PLACES = {
     "menu.": ("stMainMenuPopover", "stMainMenuList"),
+    "frame.skip_": ("stSkipToContent",),
     "frame.pages_": ("stTopNav",),
     "frame.file_": ("stFileUploaderDropzone",),
     "frame.enter_": ("InputInstructions",),
