@@ -141,7 +141,7 @@ def literals_shown(path: Path) -> Iterator[str]:
         function = call.func
         if not isinstance(function, ast.Attribute) or function.attr not in SHOWN:
             continue
-        if isinstance(function.value, ast.Name) and function.value.id in {"logger", "logging"}:
+        if isinstance(function.value, ast.Name) and function.value.id in {"log", "logger", "logging"}:
             continue
         shown = [*call.args[:1], *(k.value for k in call.keywords if k.arg in SHOWN_ARGUMENTS)]
         for node in shown:
