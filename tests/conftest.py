@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import os
+import ssl
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 from hypothesis import settings as hypothesis_settings
 
@@ -94,6 +97,16 @@ def quick_starts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     if can_start_warm():
         start_warm_processes(monkeypatch)
         start_warm_children(monkeypatch)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities_are_read_once() -> Iterator[None]:
+    """Each HTTP client would read the certificates of all authorities, for longer than most tests take. None of the
+    servers here has one."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(httpcore2, "default_ssl_context", functools.cache(httpcore2.default_ssl_context))
+        patched.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ and ``module:function`` as its value.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,13 @@ Entry = Callable[[dict[str, Any], Path, Report], None]
 
 def job_kinds() -> tuple[str, ...]:
     """Every kind that there is here, ours first."""
-    return (*ENTRIES, *(point.name for point in entry_points(group=GROUP) if point.name not in ENTRIES))
+    return (*ENTRIES, *(point.name for point in _added(tuple(sys.path)) if point.name not in ENTRIES))
+
+
+@lru_cache(maxsize=4)
+def _added(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What packages on this path add. Looked up once: that reads a file of each package, and pages ask often."""
+    return tuple(entry_points(group=GROUP))
 
 
 def entry_of(kind: str) -> str:
@@ -42,8 +50,9 @@ def entry_of(kind: str) -> str:
     """
     if kind in ENTRIES:
         return ENTRIES[kind]
-    for point in entry_points(group=GROUP, name=kind):
-        return point.value
+    for point in _added(tuple(sys.path)):
+        if point.name == kind:
+            return point.value
     known = ", ".join(map(repr, job_kinds()))
     raise ConfigurationError(f"there is no job of kind {kind!r}; there is {known}")
 

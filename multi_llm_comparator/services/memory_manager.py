@@ -180,8 +180,12 @@ class MemoryManager:
 
     def cleanup(self) -> None:
         """Let go of what Python still holds; a model's own memory goes with its process."""
-        _proportional_bytes.cache_clear()
+        self.measure_anew()
         gc.collect()
+
+    def measure_anew(self) -> None:
+        """A process has ended: what others share with it is theirs alone. Nothing else waits for it, so it is quick."""
+        _proportional_bytes.cache_clear()
 
 
 @lru_cache(maxsize=64)

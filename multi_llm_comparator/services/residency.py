@@ -335,4 +335,5 @@ class Residency:
             await asyncio.wait({resident.loading})
         if resident.process is not None:
             await resident.process.close()
-        self._memory.cleanup()
+        # No garbage is looked for: the model's memory went with its process, and all other models would wait meanwhile.
+        self._memory.measure_anew()

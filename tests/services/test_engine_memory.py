@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,27 @@ async def test_one_at_a_time_unloads_the_idle_model_for_the_next(
     await collect(engine.stream("quick", ask()))
     await collect(engine.stream("other", ask()))
     assert [m.name for m in engine.loaded_models()] == ["other"]
+
+
+async def test_nothing_is_searched_for_garbage_when_a_model_is_unloaded_while_others_write(
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo
+) -> None:
+    engine = make_engine(quick)
+    await engine.load("quick")
+    searched: list[int] = []
+
+    def note(phase: str, about: dict[str, int]) -> None:
+        searched.append(about["generation"])
+
+    # What Python does now and then by itself is not meant.
+    gc.disable()
+    gc.callbacks.append(note)
+    try:
+        await engine.unload("quick")
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
+    assert (searched, engine.loaded_models()) == ([], [])
 
 
 async def test_one_at_a_time_makes_a_request_wait_for_the_busy_model(

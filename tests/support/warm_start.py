@@ -131,3 +131,5 @@ def start_warm_processes(patched: pytest.MonkeyPatch) -> None:
     """From here on, start model processes from the servers."""
     patched.setattr(model_process, "start_model_process", start_warm)
     patched.setattr(spare.Spare, "take", take_warm)
+    # What nobody takes need not get ready: on a busy machine each engine of a test would come to it.
+    patched.setattr(spare.Spare, "rest", lambda waiting: None)
