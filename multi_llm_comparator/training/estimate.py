@@ -22,7 +22,7 @@ from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
-from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every, step_count
+from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, MOST_HOLES_BYTES, evaluate_every, step_count
 
 PROCESS_BYTES = 700 * 2**20
 # What the backward pass needs beside what was kept for it, and what the allocator holds in between, by the bytes of a
@@ -180,15 +180,17 @@ def _parts(
     if options.method == "qlora":
         weights = int(facts.linear_parameters * NF4_BYTES) + (facts.parameters - facts.linear_parameters) * number_bytes
     a_layer = (costs.kept_bytes + (_dropped(facts, number_bytes) if options.dropout else 0)) * tokens
-    kept = a_layer * facts.layers
+    kept, holes = a_layer * facts.layers, 0
     if checkpointing:
+        # What layers free and do not use again is part of what all of them would have kept.
+        holes = min(MOST_HOLES_BYTES, kept)
         kept = a_layer + facts.width * number_bytes * tokens * facts.layers
     learnt = min(tokens, LOSS_CHUNK_TOKENS)
     return {
         "process": costs.process_bytes,
         "weights": weights,
         "adapters": facts.linear_ends * options.rank * ADAPTER_BYTES,
-        "activations": int(kept * AROUND_KEPT[number_bytes]),
+        "activations": int(kept * AROUND_KEPT[number_bytes]) + holes,
         "logits": learnt * facts.vocabulary * (8 + number_bytes) + 2 * tokens * facts.width * number_bytes,
     }
 

@@ -8,6 +8,8 @@ import math
 AUTO_EVALUATIONS = 8
 # Learnt tokens whose logits are held at a time.
 LOSS_CHUNK_TOKENS = 256
+# Where values are computed again: free memory between pieces in use, more than which is given back.
+MOST_HOLES_BYTES = 128 * 2**20
 
 
 def evaluate_every(chosen: int | str, steps: int) -> int:
