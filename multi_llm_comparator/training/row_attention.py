@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
+from multi_llm_comparator.training.tuning_steps import filled_up
+
 # Rows up to here have their gradients from few large products; in longer ones torch's own way is as fast.
 SHORT_TOKENS = 512
-FINE_UP_TO_TOKENS = 256
 # Queries of a row whose scores are held at a time, and scores of rows that are computed together, at most: what a
 # core's cache holds meanwhile.
 QUERIES_TOGETHER, SCORES_TOGETHER = 128, 400_000
@@ -30,12 +31,6 @@ def makes_kernels(dtype: torch.dtype, device: torch.device) -> bool:
     It takes milliseconds and half a megabyte, several times as long as the product: so shapes had better be few.
     """
     return dtype == torch.bfloat16 and device.type == "cpu"
-
-
-def filled_up(tokens: int) -> int:
-    """The least of few lengths that so many tokens fit into."""
-    step = 32 if tokens <= FINE_UP_TO_TOKENS else 64
-    return -(-tokens // step) * step
 
 
 class RowAttention:

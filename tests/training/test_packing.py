@@ -19,9 +19,9 @@ from multi_llm_comparator.inferencers.pytorch_load import load_checkpoint
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.lora_linear import fuse_adapters
 from multi_llm_comparator.training.packs import packs_of, planned_steps
-from multi_llm_comparator.training.row_attention import _FilledRows, filled_up
+from multi_llm_comparator.training.row_attention import _FilledRows
 from multi_llm_comparator.training.row_losses import RowLosses
-from multi_llm_comparator.training.tuning_steps import step_count
+from multi_llm_comparator.training.tuning_steps import filled_up, step_count
 from tests.training.tunings import DEMO
 
 SIZES: dict[str, Any] = {
