@@ -89,12 +89,11 @@ class _FilledRows(torch.autograd.Function):
     def forward(
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: list[Span], scale: float
     ) -> torch.Tensor:
-        _, heads, tokens, width = query.shape
-        found = query.new_empty(1, tokens, heads, width)
+        _, heads, tokens, _ = query.shape
+        found = query.new_empty(1, tokens, heads, value.shape[-1])
         for length, some in _alike(rows, heads):
-            _scatter(
-                found.transpose(1, 2), _attended(*(_filled(x, some, length) for x in (query, key, value)), scale), some
-            )
+            q, k, v = (_filled(x, some, length) for x in (query, key, value))
+            _scatter(found.transpose(1, 2), _attended(q, k, v, scale), some)
         ctx.save_for_backward(query, key, value)
         ctx.rows, ctx.scale = rows, scale
         return found
@@ -167,9 +166,9 @@ def _slopes_of_piece(
     Queries that share keys stand behind one another, so that sums over them are part of the products. Scores are
     float32: rounded to bfloat16 their powers would be off by percents.
     """
-    (rows, heads, length, width), asking = k.shape, q.shape[2]
-    queries, over = (x.reshape(rows * heads, -1, width) for x in (q, dy))
-    keys, values = (x.reshape(rows * heads, length, width) for x in (k, v))
+    (rows, heads, length, _), asking = k.shape, q.shape[2]
+    queries, over = (x.reshape(rows * heads, -1, x.shape[-1]) for x in (q, dy))
+    keys, values = (x.reshape(rows * heads, length, -1) for x in (k, v))
     later = torch.full((asking, length), -torch.inf).triu(1 + length - asking)
     scores = torch.bmm(queries.float(), keys.float().transpose(1, 2)).view(-1, asking, length)
     looks = torch.softmax(torch.add(later, scores, alpha=scale), -1)
@@ -186,7 +185,7 @@ def _slopes_of_long(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dy: torch.Tensor, scale: float
 ) -> tuple[torch.Tensor, ...]:
     """The same by torch's own way, which never holds the scores of a whole row."""
-    inputs = [x.detach().requires_grad_() for x in (q, k, v)]
+    q, k, v = (x.detach().requires_grad_() for x in (q, k, v))
     with torch.enable_grad():
-        found = _attended(*inputs, scale)
-    return torch.autograd.grad(found, inputs, dy)
+        found = _attended(q, k, v, scale)
+    return torch.autograd.grad(found, (q, k, v), dy)
