@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from multi_llm_comparator.training.row_attention import filled_up, makes_kernels
-from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS
+from multi_llm_comparator.training.row_attention import makes_kernels
+from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, filled_up
 
 
 class _TokenLosses(torch.autograd.Function):

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
+from multi_llm_comparator.training.tuning_steps import filled_up
+
 # Rows up to here have their gradients from few large products; in longer ones torch's own way is as fast.
 SHORT_TOKENS = 512
-FINE_UP_TO_TOKENS = 256
 # Queries of a row whose scores are held at a time, and scores of rows that are computed together, at most: what a
 # core's cache holds meanwhile.
 QUERIES_TOGETHER, SCORES_TOGETHER = 128, 400_000
@@ -30,12 +31,6 @@ def makes_kernels(dtype: torch.dtype, device: torch.device) -> bool:
     It takes milliseconds and half a megabyte, several times as long as the product: so shapes had better be few.
     """
     return dtype == torch.bfloat16 and device.type == "cpu"
-
-
-def filled_up(tokens: int) -> int:
-    """The least of few lengths that so many tokens fit into."""
-    step = 32 if tokens <= FINE_UP_TO_TOKENS else 64
-    return -(-tokens // step) * step
 
 
 class RowAttention:
@@ -94,12 +89,11 @@ class _FilledRows(torch.autograd.Function):
     def forward(
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: list[Span], scale: float
     ) -> torch.Tensor:
-        _, heads, tokens, width = query.shape
-        found = query.new_empty(1, tokens, heads, width)
+        _, heads, tokens, _ = query.shape
+        found = query.new_empty(1, tokens, heads, value.shape[-1])
         for length, some in _alike(rows, heads):
-            _scatter(
-                found.transpose(1, 2), _attended(*(_filled(x, some, length) for x in (query, key, value)), scale), some
-            )
+            q, k, v = (_filled(x, some, length) for x in (query, key, value))
+            _scatter(found.transpose(1, 2), _attended(q, k, v, scale), some)
         ctx.save_for_backward(query, key, value)
         ctx.rows, ctx.scale = rows, scale
         return found
@@ -172,9 +166,9 @@ def _slopes_of_piece(
     Queries that share keys stand behind one another, so that sums over them are part of the products. Scores are
     float32: rounded to bfloat16 their powers would be off by percents.
     """
-    (rows, heads, length, width), asking = k.shape, q.shape[2]
-    queries, over = (x.reshape(rows * heads, -1, width) for x in (q, dy))
-    keys, values = (x.reshape(rows * heads, length, width) for x in (k, v))
+    (rows, heads, length, _), asking = k.shape, q.shape[2]
+    queries, over = (x.reshape(rows * heads, -1, x.shape[-1]) for x in (q, dy))
+    keys, values = (x.reshape(rows * heads, length, -1) for x in (k, v))
     later = torch.full((asking, length), -torch.inf).triu(1 + length - asking)
     scores = torch.bmm(queries.float(), keys.float().transpose(1, 2)).view(-1, asking, length)
     looks = torch.softmax(torch.add(later, scores, alpha=scale), -1)
@@ -191,7 +185,7 @@ def _slopes_of_long(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dy: torch.Tensor, scale: float
 ) -> tuple[torch.Tensor, ...]:
     """The same by torch's own way, which never holds the scores of a whole row."""
-    inputs = [x.detach().requires_grad_() for x in (q, k, v)]
+    q, k, v = (x.detach().requires_grad_() for x in (q, k, v))
     with torch.enable_grad():
-        found = _attended(*inputs, scale)
-    return torch.autograd.grad(found, inputs, dy)
+        found = _attended(q, k, v, scale)
+    return torch.autograd.grad(found, (q, k, v), dy)

@@ -18,7 +18,8 @@ from transformers import AttentionInterface
 
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.learnt_loss import token_losses
-from multi_llm_comparator.training.row_attention import RowAttention, filled_up, makes_kernels
+from multi_llm_comparator.training.row_attention import RowAttention, makes_kernels
+from multi_llm_comparator.training.tuning_steps import filled_up
 
 NAME = "row_by_row"
 PROBE_LENGTHS = (5, 11, 8)
