@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 
 from multi_llm_comparator.core import settings
 from multi_llm_comparator.tracking.store import Store
-from tests.support.counted_lines import Counting
+from tests.support.counted_lines import Here, counting_in_all_threads, is_first_of_its_function
 from tests.support.quick_schema import make_databases_quickly
 from tests.support.rooms import ByRooms
 from tests.support.warm_places import listen, threads_of_each
@@ -32,7 +32,7 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
 
-counting = Counting()
+counting_here = Here()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if config.getoption("cov_source", default=None):
-        counting.follow_imports()
+        counting_here.follow_imports()
     workers = config.getoption("numprocesses", default=None)
     is_worker = hasattr(config, "workerinput")
     if isinstance(workers, int) and workers > 0 and not is_worker and can_start_warm():
@@ -55,13 +55,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRooms | No
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    with counting.only_if(False):
+    with counting_here.only_if(False):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    with counting.only_if(counting.is_first_of_its_function(item)):
+    with counting_in_all_threads(is_first_of_its_function(item)):
         return (yield)
 
 

@@ -9,6 +9,7 @@ property and what loads models: those add time, and next to no line.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
@@ -19,53 +20,65 @@ import pytest
 from coverage import Coverage
 
 PACKAGE = f"{Path(__file__).parents[2] / 'multi_llm_comparator'}/"
+# Functions of which a test has been counted.
+_functions: set[str] = set()
 
 
-class Counting:
-    """Switches the counting of lines off and on again."""
+@contextlib.contextmanager
+def counting_in_all_threads(wanted: bool) -> Iterator[None]:
+    """Within, lines are counted only if they are ``wanted``; nowhere if they were not to begin with. What has begun is
+    not counted to its end afterwards."""
+    coverage = Coverage.current()
+    if wanted or coverage is None:
+        yield
+        return
+    coverage.stop()
+    try:
+        yield
+    finally:
+        coverage.start()
+
+
+def is_first_of_its_function(item: pytest.Item) -> bool:
+    """Whether this test shows lines that no other one does."""
+    name = item.nodeid.partition("[")[0]
+    is_first = name not in _functions
+    _functions.add(name)
+    is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return is_first and not is_property and item.get_closest_marker("slow") is None
+
+
+def _called() -> None:
+    pass
+
+
+class Here:
+    """Counting in the main thread, which can be left out for a while: whatever has begun is counted on afterwards."""
 
     def __init__(self) -> None:
-        # Whose counting is switched off from here.
-        self._stopped: Coverage | None = None
-        self._functions: set[str] = set()
+        self._tracer = sys.gettrace()
 
     @contextlib.contextmanager
     def only_if(self, wanted: bool) -> Iterator[None]:
-        """Within, lines are counted only if they are ``wanted``; nowhere if they were not to begin with."""
-        running = Coverage.current()
-        coverage = running or self._stopped
-        if coverage is None or (running is not None) is wanted:
+        """Within, lines are counted only if they are ``wanted``; nowhere while nothing is counted in all threads."""
+        if Coverage.current() is None or threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._switch(coverage, on=wanted)
+        before = sys.gettrace()
+        self._tracer = before or self._tracer
+        sys.settrace(self._tracer if wanted else None)
         try:
             yield
         finally:
-            self._switch(coverage, on=not wanted)
-
-    def _switch(self, coverage: Coverage, *, on: bool) -> None:
-        self._stopped = None if on else coverage
-        if on:
-            coverage.start()
-        else:
-            coverage.stop()
-
-    def is_first_of_its_function(self, item: pytest.Item) -> bool:
-        """Whether this test shows lines that no other one does."""
-        name = item.nodeid.partition("[")[0]
-        is_first = name not in self._functions
-        self._functions.add(name)
-        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        return is_first and not is_property and item.get_closest_marker("slow") is None
+            sys.settrace(before)
+            # The tracer counts in what has begun from the next call on.
+            _called()
 
     def follow_imports(self) -> None:
         """From here on, of what is imported only the package's own lines are counted."""
         execute = SourceFileLoader.exec_module
 
         def exec_module(loader: SourceFileLoader, module: ModuleType) -> None:
-            # Switched for all threads at once: what others import in the middle of a test does not matter as much.
-            if threading.current_thread() is not threading.main_thread():
-                return execute(loader, module)
             with self.only_if(str(loader.path).startswith(PACKAGE)):
                 return execute(loader, module)
 
