@@ -36,6 +36,8 @@ from multi_llm_comparator.ui.kit.assets import asset_routes, page_script_hashes
 from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.kit.logs import explain_script_error
 from multi_llm_comparator.ui.kit.monitor import monitor_routes
+from multi_llm_comparator.ui.kit.navigation import page_scripts
+from multi_llm_comparator.ui.kit.page_imports import begin_imports
 from multi_llm_comparator.ui.kit.starting import open_workbench, refuse_to_start
 from multi_llm_comparator.ui.kit.uploads import UploadBudget
 from multi_llm_comparator.workbench import close_workbench, get_workbench, prepare_first_model
@@ -50,6 +52,7 @@ asked_hosts: list[str] = []
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Open the workbench before the first page and end every model process after the last."""
+    begin_imports([MAIN, *page_scripts()])
     workbench = open_workbench(set_database_aside=sets_database_aside.is_set())
     first, *more = links()
     # Who cannot start beside it is told where it is, not how to get in.

@@ -6,11 +6,11 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.groups.config_loader import HeldConfig
 from multi_llm_comparator.plans.roles import FindLocal, Reach
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -18,16 +18,6 @@ from multi_llm_comparator.wiring import Services, full_gateway, wired
 
 # Where commands and the API alone start their runs, as lists show it.
 COMMAND_LINE, SERVER = "cli", "server"
-
-
-class _HeldGroups:
-    """Groups that are made, not read from a file."""
-
-    def __init__(self, groups: dict[str, Any]) -> None:
-        self._groups = groups
-
-    def load(self, name: str) -> dict[str, Any]:
-        return self._groups
 
 
 def scanned_models() -> ModelManager:
@@ -70,7 +60,7 @@ async def opened(
         os.environ[variable] = key.get_secret_value()
 
     def gateway(engine: InferenceEngine) -> Gateway:
-        groups = TaskGroupManager(_HeldGroups(reach.groups))
+        groups = TaskGroupManager(HeldConfig(reach.groups))
         return Gateway(groups, local(engine), local_trouble=engine.trouble_with)
 
     services = wired(get_settings(), models, gateway, origin=COMMAND_LINE)

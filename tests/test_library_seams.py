@@ -219,7 +219,7 @@ SEAMS: dict[Callable[..., None], tuple[str, str]] = {
     peft_puts_adapters_beside_every_linear_layer: ("peft", f"{PACKAGE}/training/tuning_loop.py"),
     llguidance_masks_tokens: ("llguidance", f"{PACKAGE}/inferencers/constraints.py"),
     gguf_names_tensors_and_types: ("gguf", f"{PACKAGE}/services/scan/gguf_header.py"),
-    command_lines_explain_what_was_typed_wrong: ("typer", f"{PACKAGE}/core/usage_errors.py"),
+    command_lines_explain_what_was_typed_wrong: ("typer", f"{PACKAGE}/core/command_end.py"),
     prices_come_with_the_package: ("genai-prices", f"{PACKAGE}/groups/pricing.py"),
     alembic_uses_the_connection_it_is_given: ("alembic", f"{PACKAGE}/tracking/database.py"),
     watching_wakes_up_without_a_change: ("watchfiles", f"{PACKAGE}/groups/task_group_manager.py"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import TypeAdapter, ValidationError
 
 from multi_llm_comparator.applications.answers import Answered
@@ -12,14 +10,10 @@ from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.results import RESULTS, Result
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
-
-if TYPE_CHECKING:
-    from multi_llm_comparator.applications.run import ServiceRun
+from multi_llm_comparator.runs.stored import LifeDocument
+from multi_llm_comparator.tracking.records import ItemRecord
 
 KIND = "service"
-SCHEMA_VERSION = 1
 # Items beside the answers.
 DOCUMENT, RESULT = "document", "result"
 _READ: TypeAdapter[Reading | Data] = TypeAdapter(Reading | Data)
@@ -28,44 +22,9 @@ _READ: TypeAdapter[Reading | Data] = TypeAdapter(Reading | Data)
 class ServiceDocument(LifeDocument):
     """Everything of a service but its document, its answers and its result, which are stored one by one."""
 
+    of_kind = KIND
     spec: ServiceSpec
     worked_s: float = 0.0
-
-
-def run_record(run: ServiceRun) -> RunRecord:
-    """What the store keeps of a run; its line in lists says which service, and whom it asks."""
-    return record_of(
-        run,
-        ServiceDocument(spec=run.spec, worked_s=run.worked_s, **life_of(run)),
-        SCHEMA_VERSION,
-        detail=f"{run.spec.service_type}, {run.spec.kind}{f': {run.spec.target}' if run.spec.target else ''}",
-        models=[run.spec.target] if run.spec.target else [],
-        search_text=run.result.text if run.result else run.title,
-    )
-
-
-def item_record(run: ServiceRun, key: str) -> ItemRecord:
-    """What was read, the result, or an answer."""
-    if key == DOCUMENT and run.read is not None:
-        return _item(run, key, 0, "", {"read": run.read.model_dump(mode="json")})
-    if key == RESULT and run.result is not None:
-        return _item(run, key, 1, run.result.text, {"result": run.result.model_dump(mode="json")})
-    answer = run.answers[key]
-    status = "done" if answer.is_answer else "failed"
-    position = 2 + list(run.answers).index(key)
-    record = {name: value for name, value in answer.to_dict().items() if name != "text"}
-    return _item(run, key, position, answer.text, {"answer": record}, status)
-
-
-def _item(
-    run: ServiceRun, key: str, position: int, text: str, record: dict[str, object], status: str = "done"
-) -> ItemRecord:
-    return ItemRecord(run_id=run.id, key=key, position=position, status=status, text=text, record=record)
-
-
-def read_run(record: RunRecord) -> ServiceDocument:
-    """See :func:`read_document`."""
-    return read_document(record, ServiceDocument, KIND, SCHEMA_VERSION)
 
 
 def read_item(item: ItemRecord) -> Reading | Data | Result | Answered:

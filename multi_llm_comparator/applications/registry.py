@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from multi_llm_comparator.applications.answers import Answered
-from multi_llm_comparator.applications.documents import KIND, read_item, read_run
+from multi_llm_comparator.applications.documents import KIND, ServiceDocument, read_item
 from multi_llm_comparator.applications.export import export_service
 from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES, too_large
@@ -59,7 +59,7 @@ class ServiceRegistry(TaskRunKind[ServiceRun]):
         return await asyncio.to_thread(self._sources.documents.load, run_id)
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> ServiceRun:
-        document = read_run(record)
+        document = ServiceDocument.read(record)
         run = ServiceRun(self._sources, document.spec, run_id=record.id)
         take_life(run, document)
         run.worked_before_s = document.worked_s

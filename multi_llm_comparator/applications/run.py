@@ -9,7 +9,7 @@ from multi_llm_comparator.applications.analysis.analyse import analyse
 from multi_llm_comparator.applications.answers import Answered, answered, digest_of
 from multi_llm_comparator.applications.decision.support import support
 from multi_llm_comparator.applications.desk import Question, Reply, estimated_tokens
-from multi_llm_comparator.applications.documents import DOCUMENT, KIND, RESULT, item_record, run_record
+from multi_llm_comparator.applications.documents import DOCUMENT, KIND, RESULT, ServiceDocument
 from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.insight.wording import put_into_words
 from multi_llm_comparator.applications.pictures import is_picture, transcribed
@@ -28,6 +28,7 @@ from multi_llm_comparator.core.exceptions import DeadlineExceededError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.runs.stored import life_of, record_of
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
@@ -227,7 +228,26 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
     # --- what is stored ---------------------------------------------------------------------------------------------
 
     def run_record(self) -> RunRecord:
-        return run_record(self)
+        """Its line in lists says which service, and whom it asks."""
+        spec = self.spec
+        return record_of(
+            self,
+            ServiceDocument(spec=spec, worked_s=self.worked_s, **life_of(self)),
+            detail=f"{spec.service_type}, {spec.kind}{f': {spec.target}' if spec.target else ''}",
+            models=[spec.target] if spec.target else [],
+            search_text=self.result.text if self.result else self.title,
+        )
 
     def item_record(self, key: str) -> ItemRecord:
-        return item_record(self, key)
+        """What was read, the result, or an answer."""
+        if key == DOCUMENT and self.read is not None:
+            return self._item(key, 0, "", {"read": self.read.model_dump(mode="json")})
+        if key == RESULT and self.result is not None:
+            return self._item(key, 1, self.result.text, {"result": self.result.model_dump(mode="json")})
+        answer = self.answers[key]
+        record = {name: value for name, value in answer.to_dict().items() if name != "text"}
+        status = "done" if answer.is_answer else "failed"
+        return self._item(key, 2 + list(self.answers).index(key), answer.text, {"answer": record}, status)
+
+    def _item(self, key: str, position: int, text: str, record: dict[str, object], status: str = "done") -> ItemRecord:
+        return ItemRecord(run_id=self.id, key=key, position=position, status=status, text=text, record=record)

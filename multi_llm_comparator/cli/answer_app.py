@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import AloneOption, JsonOption
+from multi_llm_comparator.cli.exits import do, do_stored
+from multi_llm_comparator.cli.options import AloneOption, JsonOption, command_group
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A comparison's id.")]
 Pane = Annotated[int, typer.Argument(min=1, help="Whose answer, counted from the left.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-answer_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="One answer of a comparison: again, go-on, rewrite, mark."
-)
+answer_commands = command_group("One answer of a comparison: again, go-on, rewrite, mark.")
+_do = partial(do, "one_answer")
 
 
 @answer_commands.command()
@@ -60,13 +59,4 @@ def mark(
     as_json: JsonOption = False,
 ) -> None:
     """Give an answer tags and a note; without options show them."""
-    from multi_llm_comparator.cli import one_answer, planning
-
-    tags = [] if no_tags else tag
-    run(planning.without_models(lambda work: one_answer.mark(work, run_id, pane, turn, note, tags, as_json)))
-
-
-def _do(name: str, run_id: str, pane: int, *given: Any, as_json: bool, alone: bool) -> None:
-    from multi_llm_comparator.cli import one_answer
-
-    run(getattr(one_answer, name)(run_id, pane, *given, as_json=as_json, alone=alone))
+    do_stored("one_answer", "mark", run_id, pane, turn, note, [] if no_tags else tag, as_json)

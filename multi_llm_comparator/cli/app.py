@@ -15,7 +15,7 @@ import typer
 
 from multi_llm_comparator.cli.command_groups import PASSED_ON, add_groups, pass_on
 from multi_llm_comparator.cli.completing import ASKED, know_all_words
-from multi_llm_comparator.cli.exits import end_of, run
+from multi_llm_comparator.cli.exits import do, do_stored, end_of, run
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption, version_of
 
 # Without rich, whose import alone would take as long as all else.
@@ -165,9 +165,7 @@ def models(
     alone: AloneOption = False,
 ) -> None:
     """List everything that can be asked."""
-    from multi_llm_comparator.cli import looking
-
-    run(looking.models("json" if as_json else format, alone))
+    do("looking", "models", "json" if as_json else format, alone)
 
 
 @app.command(context_settings=PASSED_ON, add_help_option=False)
@@ -184,17 +182,13 @@ def ui(context: typer.Context) -> None:
 @app.command()
 def scan(as_json: JsonOption = False) -> None:
     """Look for models on this machine, and say what cannot be loaded and why."""
-    from multi_llm_comparator.cli import looking
-
-    run(looking.scan(as_json))
+    do("looking", "scan", as_json)
 
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
     """Say whether a workbench is running, and how it does."""
-    from multi_llm_comparator.cli import looking
-
-    run(looking.status(as_json))
+    do("looking", "status", as_json)
 
 
 @app.command()
@@ -204,9 +198,7 @@ def test(
     alone: AloneOption = False,
 ) -> None:
     """Ask a model one word and say how long it took; without --model every endpoint and group in turn."""
-    from multi_llm_comparator.cli import looking
-
-    run(looking.test(model, as_json, alone))
+    do("looking", "test", model, as_json, alone)
 
 
 @app.command()
@@ -280,9 +272,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a stored run of any kind to a file."""
-    from multi_llm_comparator.cli import planning
-
-    run(planning.export(run_id, format, language, to, as_json=as_json))
+    do_stored("export", "export", run_id, format, language, to, as_json)
 
 
 @app.command()
@@ -320,9 +310,7 @@ def analyze(
     as_json: JsonOption = False,
 ) -> None:
     """Show how steps were shared out between the small and the large model, by difficulty."""
-    from multi_llm_comparator.cli import planning
-
-    run(planning.run_analyze(results, threshold, as_json=as_json))
+    do("planning", "run_analyze", results, threshold, as_json=as_json)
 
 
 @app.command(context_settings=PASSED_ON, add_help_option=False)

@@ -8,26 +8,18 @@ from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
 from multi_llm_comparator.applications.reading.process import read_document, read_image
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.image_data import MAX_IMAGE_BYTES
-from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.core.stored_images import StoredImage
-
-
-def file_bytes(path: Path, most: int) -> bytes:
-    """What is in a file. Raises ConfigurationError: it cannot be read, or has more bytes."""
-    try:
-        return read_bytes(path.expanduser(), most)
-    except OSError as exc:
-        raise ConfigurationError(f"{str(path)!r} cannot be read: {exc.strerror or exc}") from exc
 
 
 async def stored_image(path: Path) -> StoredImage:
     """A picture as it is kept with a run. Raises ConfigurationError, DocumentError: it cannot be read."""
-    return await read_image(path.name, file_bytes(path, MAX_IMAGE_BYTES))
+    return await read_image(path.name, read_given(path, MAX_IMAGE_BYTES))
 
 
 async def document(path: Path) -> tuple[str, str]:
     """The name and the text of a document. Raises ConfigurationError, DocumentError: it cannot be read, or has none."""
-    read = await read_document(path.name, file_bytes(path, MAX_FILE_BYTES))
+    read = await read_document(path.name, read_given(path, MAX_FILE_BYTES))
     if not read.text.strip():
         raise ConfigurationError(f"{str(path)!r} has no text that could be read")
     return path.name, read.text

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multi_llm_comparator.cli.answering import Here, Offered, chosen
-from multi_llm_comparator.cli.attached import document, file_bytes, stored_image
+from multi_llm_comparator.cli.attached import document, stored_image
 from multi_llm_comparator.cli.compare_app import Asked
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.display import show_while
@@ -25,6 +25,7 @@ from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.constraints import MAX_CHARACTERS, Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.wiring import Services
@@ -112,7 +113,7 @@ def _constraint(asked: Asked) -> Constraint | None:
         return Constraint(regex=asked.regex)
     if asked.schema is None:
         return None
-    schema = read_json(file_bytes(asked.schema, MAX_CHARACTERS), repr(str(asked.schema)), MAX_CHARACTERS)
+    schema = read_json(read_given(asked.schema, MAX_CHARACTERS), repr(str(asked.schema)), MAX_CHARACTERS)
     return Constraint.of_schema(schema)
 
 

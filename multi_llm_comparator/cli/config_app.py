@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import end_of, run
+from multi_llm_comparator.cli.exits import do, end_of
 from multi_llm_comparator.cli.group_app import group_commands
 from multi_llm_comparator.cli.options import JsonOption, version_of
 from multi_llm_comparator.cli.settings_app import secret_commands, settings_commands
@@ -37,9 +37,7 @@ def preset(
     as_json: JsonOption = False,
 ) -> None:
     """Choose the endpoint that add-model means, and keep its key."""
-    from multi_llm_comparator.cli import configuring
-
-    run(configuring.preset(name, api_key, base_url, as_json))
+    do("configuring", "preset", name, api_key, base_url, as_json)
 
 
 @app.command("add-model")
@@ -54,10 +52,8 @@ def add_model(
     as_json: JsonOption = False,
 ) -> None:
     """Declare a model of an endpoint in the task groups' file."""
-    from multi_llm_comparator.cli import configuring
-
     tags = [*(tasks or ()), *(more_tasks or ())]
-    run(configuring.add_model(name, path, tags, base_url, api_key, context_length, as_json))
+    do("configuring", "add_model", name, path, tags, base_url, api_key, context_length, as_json)
 
 
 @app.command("remove-model")
@@ -66,9 +62,7 @@ def remove_model(
     as_json: JsonOption = False,
 ) -> None:
     """Take a model out of the task groups' file."""
-    from multi_llm_comparator.cli import configuring
-
-    run(configuring.remove_model(name, as_json))
+    do("configuring", "remove_model", name, as_json)
 
 
 @app.command()
@@ -77,17 +71,13 @@ def test(
     as_json: JsonOption = False,
 ) -> None:
     """Ask models one word and say how long each took."""
-    from multi_llm_comparator.cli import looking
-
-    run(looking.test(model, as_json, alone=True))
+    do("looking", "test", model, as_json, alone=True)
 
 
 @app.command("list")
 def list_all(as_json: JsonOption = False) -> None:
     """Show declared models, groups, the preset, names of kept keys."""
-    from multi_llm_comparator.cli import configuring
-
-    run(configuring.list_all(as_json))
+    do("configuring", "list_all", as_json)
 
 
 @app.command()
@@ -95,9 +85,7 @@ def export(
     file: Annotated[str, typer.Argument(help="JSON file to write; - prints it.")] = "-", as_json: JsonOption = False
 ) -> None:
     """Write the configuration as one JSON file, without any key."""
-    from multi_llm_comparator.cli import configuring
-
-    run(configuring.export(file, as_json))
+    do("configuring", "export", file, as_json)
 
 
 @app.command("import")
@@ -106,9 +94,7 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Take over a configuration; the old task groups' file is kept beside the new one."""
-    from multi_llm_comparator.cli import configuring
-
-    run(configuring.import_file(file, as_json))
+    do("configuring", "import_file", file, as_json)
 
 
 @keys.command("add")
@@ -130,8 +116,6 @@ def add_key(
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and print it, once."""
-    from multi_llm_comparator.cli import key_commands
-
     limits = {
         "rpm": rpm,
         "tpm": tpm,
@@ -140,31 +124,25 @@ def add_key(
         "priority": priority,
         "models": tuple(model or ()),
     }
-    run(key_commands.add(name, scope or ["models"], days, limits, as_json))
+    do("key_commands", "add", name, scope or ["models"], days, limits, as_json)
 
 
 @keys.command("list")
 def list_keys(as_json: JsonOption = False) -> None:
     """Show all keys, without their secrets."""
-    from multi_llm_comparator.cli import key_commands
-
-    run(key_commands.list_all(as_json))
+    do("key_commands", "list_all", as_json)
 
 
 @keys.command("revoke")
 def revoke_key(key: Annotated[str, typer.Argument(help="Its beginning, mlc-...")], as_json: JsonOption = False) -> None:
     """Refuse a key from now on."""
-    from multi_llm_comparator.cli import key_commands
-
-    run(key_commands.revoke(key, as_json))
+    do("key_commands", "revoke", key, as_json)
 
 
 @keys.command("delete")
 def delete_key(key: Annotated[str, typer.Argument(help="Its beginning, mlc-...")], as_json: JsonOption = False) -> None:
     """Forget a key that is revoked or has expired."""
-    from multi_llm_comparator.cli import key_commands
-
-    run(key_commands.delete(key, as_json))
+    do("key_commands", "delete", key, as_json)
 
 
 @keys.command("usage")
@@ -173,9 +151,7 @@ def key_usage(
     as_json: JsonOption = False,
 ) -> None:
     """Requests, tokens, cost and latency by key and model."""
-    from multi_llm_comparator.cli import key_commands
-
-    run(key_commands.usage(hours, as_json))
+    do("key_commands", "usage", hours, as_json)
 
 
 @keys.command("token")
@@ -186,9 +162,7 @@ def sign_token(
     as_json: JsonOption = False,
 ) -> None:
     """Print a signed token (JWT) that acts as a key for a while; needs jwt_secret in the settings."""
-    from multi_llm_comparator.cli import key_commands
-
-    run(key_commands.token(key, minutes, scope, as_json))
+    do("key_commands", "token", key, minutes, scope, as_json)
 
 
 def main() -> None:

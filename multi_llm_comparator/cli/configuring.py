@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import SecretStr, ValidationError
-from rich.table import Table
-from rich.text import Text
+from pydantic import ValidationError
 
-from multi_llm_comparator.cli.consoles import messages, output, print_json, say
+from multi_llm_comparator.cli.consoles import messages, output, print_json, print_table, say
+from multi_llm_comparator.cli.settings_work import keep_key
 from multi_llm_comparator.core.bounded_json import load_json, read_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
@@ -26,13 +25,12 @@ from multi_llm_comparator.groups.config import ModelDeclaration
 from multi_llm_comparator.groups.config_edit import ConfigFile
 
 MAX_BYTES = 1 << 20
-MAX_KEY_CHARS = 4096
 FORMAT, VERSION = "multi-llm-comparator configuration", 1
 # What an export leaves out: secrets, and what is true of one machine only.
 LEFT_OUT = frozenset({"access_token", "jwt_secret", "database_url", "home", "models_dir", "configs_dir"})
 
 
-async def preset(name: str | None, api_key: str | None, base_url: str | None, as_json: bool) -> bool:
+async def preset(name: str | None, api_key: str | None, base_url: str | None, as_json: bool) -> None:
     """Choose an endpoint.
 
     Raises:
@@ -45,15 +43,15 @@ async def preset(name: str | None, api_key: str | None, base_url: str | None, as
             print_json({"presets": known, "current": chosen})
         for one, address in known.items() if not as_json else ():
             output.print(f"{'*' if chosen and chosen['name'] == one else ' '} {one:14} {address}")
-        return True
+        return
     url = base_url or known.get(name)
     if url is None:
         raise ConfigurationError(f"no endpoint is known as {name!r}; there are {', '.join(known)}; or give --base-url")
     _checked_model({"base_url": url})
-    _keep_key(name, api_key)
+    if api_key is not None:
+        keep_key(name, api_key)
     write_atomically(_preset_path(), json.dumps({"name": name, "base_url": url}) + "\n", mode=0o600)
     say(f"add-model now means {name} at {url}", as_json, {"name": name, "base_url": url})
-    return True
 
 
 async def add_model(
@@ -64,7 +62,7 @@ async def add_model(
     api_key: str | None,
     context_length: int | None,
     as_json: bool,
-) -> bool:
+) -> None:
     """Declare a model.
 
     Raises:
@@ -79,7 +77,8 @@ async def add_model(
         "base_url": base_url or (chosen or {})["base_url"],
         "model": path,
     }
-    _keep_key(name, api_key)
+    if api_key is not None:
+        keep_key(name, api_key)
     key = name if api_key else provider
     if key in KeyStore().names():
         declared["key"] = f"store:{key}"
@@ -89,18 +88,16 @@ async def add_model(
     file = ConfigFile()
     file.add_model(name, declared)
     say(f"{name} is declared in {file.path}", as_json, {"name": name, **declared})
-    return True
 
 
-async def remove_model(name: str, as_json: bool) -> bool:
+async def remove_model(name: str, as_json: bool) -> None:
     """Take a declaration out of the file."""
     file = ConfigFile()
     file.remove_model(name)
     say(f"{name} is taken out of {file.path}", as_json, {"removed": name})
-    return True
 
 
-async def list_all(as_json: bool) -> bool:
+async def list_all(as_json: bool) -> None:
     """Show what is configured."""
     file, chosen = ConfigFile(), current_preset()
     data = file.read()
@@ -108,22 +105,19 @@ async def list_all(as_json: bool) -> bool:
     if as_json:
         said = {"file": str(file.path), "models": models, "task_groups": groups, "preset": chosen}
         print_json({**said, "keys": KeyStore().names()})
-        return True
-    table = Table(box=None, pad_edge=False)
-    for column in ("model", "at", "key", "tags"):
-        table.add_column(column, overflow="fold")
+        return
+    rows = []
     for name, entry in models.items():
         declared = entry or {}
         at = f"{declared['base_url']}  {declared.get('model', '')}" if declared.get("base_url") else "this machine"
-        table.add_row(*map(Text, (str(name), at, str(declared.get("key", "")), " ".join(declared.get("tags", ())))))
-    output.print(table)
+        rows.append((str(name), at, str(declared.get("key", "")), " ".join(declared.get("tags", ()))))
+    print_table(("model", "at", "key", "tags"), rows)
     output.print(f"groups: {', '.join(groups) or 'none'}")
     output.print(f"preset: {chosen['name']} at {chosen['base_url']}" if chosen else "preset: none")
     messages.print(f"from {file.path}")
-    return True
 
 
-async def export(to: str, as_json: bool) -> bool:
+async def export(to: str, as_json: bool) -> None:
     """Write all of it as JSON, which is one JSON value where it is printed. Keys are named in it and never there."""
     settings = get_settings().model_dump(mode="json", exclude=set(LEFT_OUT), exclude_defaults=True)
     data = {
@@ -136,15 +130,14 @@ async def export(to: str, as_json: bool) -> bool:
     text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
     if to == "-":
         sys.stdout.write(text)
-        return True
+        return
     write_atomically(Path(to).expanduser(), text)
     messages.print(f"written: {to}")
     if as_json:
         print_json({"written": to})
-    return True
 
 
-async def import_file(path: Path, as_json: bool) -> bool:
+async def import_file(path: Path, as_json: bool) -> None:
     """Take over what an export wrote.
 
     Raises:
@@ -170,7 +163,6 @@ async def import_file(path: Path, as_json: bool) -> bool:
         await preset(str(chosen.get("name")), None, str(chosen.get("base_url")), as_json=False)
     said = f"; what was there before is in {kept}" if kept else ""
     say(f"taken over from {path}{said}", as_json, {"imported": str(path), "before": str(kept) if kept else None})
-    return True
 
 
 def known_endpoints() -> dict[str, str]:
@@ -193,15 +185,6 @@ def current_preset() -> dict[str, str] | None:
 
 def _preset_path() -> Path:
     return get_settings().home / "endpoint.json"
-
-
-def _keep_key(name: str, api_key: str | None) -> None:
-    if api_key is None:
-        return
-    key = sys.stdin.readline(MAX_KEY_CHARS).strip() if api_key == "-" else api_key.strip()
-    if not key:
-        raise ConfigurationError("the key is empty")
-    KeyStore().set(name, SecretStr(key))
 
 
 def _checked_model(declared: Mapping[str, Any]) -> None:

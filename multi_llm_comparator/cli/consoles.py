@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from rich.table import Table
+from rich.text import Text
 
 from multi_llm_comparator.core.plain_text import PlainConsole
 
@@ -26,6 +29,16 @@ def _plain(value: Any) -> Any:
 
 output = PlainConsole(markup=False, highlight=False, soft_wrap=True)
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on standard output, with long cells folded."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    output.print(table)
 
 
 def say(text: str, as_json: bool, data: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from multi_llm_comparator.headless import local_names, opened_alone, scanned_mod
 
 async def cooperate(
     question: str | None, mode: str, models: str, options: dict[str, Any], wanted: Wanted, as_json: bool, alone: bool
-) -> bool:
+) -> None:
     """Have models work together.
 
     Args:
@@ -44,7 +44,7 @@ async def cooperate(
         result = await (there.post("/cooperation/task", body) if there is not None else _here(body, wanted))
     if as_json:
         print_json(result)
-        return True
+        return
     output.print(result["result"])
     for member in result["members"]:
         words = f"{member['model']}: {member['calls']} calls, {member['completion_tokens']} tokens"
@@ -54,10 +54,9 @@ async def cooperate(
     for note in result["notes"]:
         messages.print(note, style="yellow")
     messages.print(f"run: {result['run_id']}", style="dim")
-    return True
 
 
-async def save(name: str, mode: str, models: str, options: Mapping[str, Any], wanted: Wanted, as_json: bool) -> bool:
+async def save(name: str, mode: str, models: str, options: Mapping[str, Any], wanted: Wanted, as_json: bool) -> None:
     """Keep who works together, and how, as ``cooperate:NAME``.
 
     Raises:
@@ -73,7 +72,6 @@ async def save(name: str, mode: str, models: str, options: Mapping[str, Any], wa
     available = scanned_models()
     path = SavedCooperations(lambda: local_names(available)).save(name, found)
     say(f"cooperate:{name} can be asked; it is in {path}", as_json, {"name": f"cooperate:{name}", "file": str(path)})
-    return True
 
 
 def _fields(body: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:

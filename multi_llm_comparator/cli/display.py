@@ -14,7 +14,7 @@ from rich.text import Text
 
 from multi_llm_comparator.cli.consoles import messages
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.plain_text import plain
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.evaluation.dataset_run import Standing
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -38,8 +38,7 @@ async def show_while(work: Awaitable[T], draw: Callable[[], RenderableType]) -> 
                 if messages.is_terminal:
                     live.update(draw(), refresh=True)
         except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(task)
             raise
         finally:
             live.update(draw(), refresh=True)
@@ -81,7 +80,7 @@ def _step_cells(step: StepRun) -> tuple[Text, ...]:
     return (
         Text(step.step.id, "bold"),
         Text(step.state, _STATE_STYLES.get(step.state, "dim")),
-        Text(plain(step.step.task[:60])),
+        Text(step.step.task[:60]),
         Text(step.target or "", "dim"),
         Text(f"{tokens} tokens" if tokens else "", "dim"),
         Text(f"{duration:.1f} s" if duration is not None else "", "dim"),

@@ -12,7 +12,6 @@ from multi_llm_comparator.cli.display import follow
 from multi_llm_comparator.cli.running_models import everything
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.reading import read_text
 from multi_llm_comparator.core.requests import Message
@@ -77,7 +76,7 @@ async def _followed(work: Services, run: Distillation, as_json: bool) -> bool:
     return run.state == "done"
 
 
-async def show(work: Services, run_id: str, as_json: bool) -> bool:
+async def show(work: Services, run_id: str, as_json: bool) -> None:
     """Raises RunNotFoundError."""
     run = (await work.distillations.get(run_id)).snapshot()
     rows = [
@@ -94,15 +93,14 @@ async def show(work: Services, run_id: str, as_json: bool) -> bool:
     ]
     if as_json:
         print_json({"run_id": run_id, "state": run.state, "answers": rows})
-        return True
+        return
     for row in rows:
         said = row["answer"] if row["state"] == "done" else f"({row['state']}) {row['error']}"
-        output.print(plain(f"{row['key']}  {row['review']:<8}  {cut_line(str(row['prompt']), LINE_CHARS)}"))
-        output.print(plain(f"    {cut_line(str(said), LINE_CHARS)}"))
-    return True
+        output.print(f"{row['key']}  {row['review']:<8}  {cut_line(str(row['prompt']), LINE_CHARS)}")
+        output.print(f"    {cut_line(str(said), LINE_CHARS)}")
 
 
-async def review(work: Services, run_id: str, key: str, verdict: str, text: str | None, as_json: bool) -> bool:
+async def review(work: Services, run_id: str, key: str, verdict: str, text: str | None, as_json: bool) -> None:
     """Raises ConfigurationError: no such verdict; DocumentError: no such answer."""
     known = [one for one in get_args(Review) if one == verdict]
     if not known:
@@ -110,14 +108,12 @@ async def review(work: Services, run_id: str, key: str, verdict: str, text: str 
     run = await work.distillations.get(run_id)
     await run.review(key, known[0], text)
     say(f"{key}: {verdict}", as_json, {"run_id": run_id, "key": key, "review": verdict})
-    return True
 
 
-async def write(work: Services, run_id: str, file: Path, only_reviewed: bool, as_json: bool) -> bool:
+async def write(work: Services, run_id: str, file: Path, only_reviewed: bool, as_json: bool) -> None:
     """Raises DocumentError: no answer is to be used."""
     run = (await work.distillations.get(run_id)).snapshot()
     pairs = [(prompt, run.answers[prompt.key]) for prompt in run.prompts]
     count = write_training_file(file.expanduser(), pairs, only_reviewed=only_reviewed)
     messages.print(f"tune with: llm-cooperation tune --data_path {file}")
     say(f"{count} answers are in {file}", as_json, {"written": str(file), "answers": count})
-    return True

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ _ONLY_SAYS = frozenset({"--help", "--version", "--show-completion", "--install-c
 log = logging.getLogger(__name__)
 
 
-def run(work: Coroutine[Any, Any, bool]) -> None:
-    """Run a command's work to its end, or to Ctrl+C."""
+def run(work: Coroutine[Any, Any, bool | None]) -> None:
+    """Run a command's work to its end, or to Ctrl+C. It is done unless it comes to False."""
     # Nobody who only reads the help waits for it.
     import asyncio
 
-    async def until_told() -> bool:
+    async def until_told() -> bool | None:
         task = asyncio.current_task()
         assert task is not None
         # What a service manager sends means the same as Ctrl+C; a job in the background has that one switched off.
@@ -44,10 +45,30 @@ def run(work: Coroutine[Any, Any, bool]) -> None:
         return await work
 
     try:
-        is_done = asyncio.run(until_told())
+        outcome = asyncio.run(until_told())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-    raise typer.Exit(OK if is_done else FAILED)
+    raise typer.Exit(FAILED if outcome is False else OK)
+
+
+def do(module: str, name: str, *given: Any, **named: Any) -> None:
+    """Run ``cli.MODULE.NAME``, which is imported now that its command was typed."""
+    run(_work_of(module, name)(*given, **named))
+
+
+def do_stored(module: str, name: str, *given: Any, scans: bool = False) -> None:
+    """The same with what is stored as its first argument, and nobody to ask; with ``scans`` the models of this machine
+    are known by name."""
+    from multi_llm_comparator.cli.planning import without_models
+
+    work = _work_of(module, name)
+    run(without_models(lambda services: work(services, *given), scans=scans))
+
+
+def _work_of(module: str, name: str) -> Callable[..., Coroutine[Any, Any, bool | None]]:
+    found: Callable[..., Coroutine[Any, Any, bool | None]]
+    found = getattr(import_module(f"multi_llm_comparator.cli.{module}"), name)
+    return found
 
 
 def end_of(app: typer.Typer, name: str) -> int:

@@ -18,16 +18,19 @@ STANDARD_OUTPUT = "-"
 SHORT = {"md": "markdown"}
 
 
-async def export(
-    work: Services, run_id: str, format: str, language: str, to: str | None, *, as_json: bool = False
-) -> bool:
+def language_of(name: str) -> Language:
+    """Raises ConfigurationError: there are no words in it."""
+    known = [one for one in LANGUAGES if one == name]
+    if not known:
+        raise ConfigurationError(f"no language {name!r}; there are {', '.join(LANGUAGES)}")
+    return known[0]
+
+
+async def export(work: Services, run_id: str, format: str, language: str, to: str | None, as_json: bool) -> None:
     """Write the run to ``to``: a file or a folder, ``-`` for standard output, None for a file here, named after it."""
     if as_json and to == STANDARD_OUTPUT:
         raise ConfigurationError("--json and --output - both want standard output; give one of them")
-    known = [one for one in LANGUAGES if one == language]
-    if not known:
-        raise ConfigurationError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
-    file = await RunFiles(work.runs).export(run_id, SHORT.get(format, format), known[0])
+    file = await RunFiles(work.runs).export(run_id, SHORT.get(format, format), language_of(language))
     if to == STANDARD_OUTPUT and sys.stdout.isatty():
         try:
             text = file.data.decode()
@@ -36,12 +39,12 @@ async def export(
                 f"{format!r} is no text and is not written to a terminal: give --output FILE, or a pipe"
             ) from exc
         output.print(text)
-        return True
+        return
     if to == STANDARD_OUTPUT:
         # Byte for byte: on no terminal can the text of others do harm.
         sys.stdout.buffer.write(file.data)
         sys.stdout.buffer.flush()
-        return True
+        return
     path = Path(to or ".").expanduser()
     path = path / file.name if path.is_dir() else path
     write_atomically(path, file.data)
@@ -49,4 +52,3 @@ async def export(
     if as_json:
         about = {"run_id": run_id, "written": str(path), "size_bytes": len(file.data), "media_type": file.media_type}
         print_json(about)
-    return True

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from multi_llm_comparator.cli.beside import tell
-from multi_llm_comparator.cli.consoles import messages, output, print_json, say
+from multi_llm_comparator.cli.consoles import messages, print_json, print_table, say
 from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.core.exceptions import ConfigurationError, DownloadError
 from multi_llm_comparator.core.models import ModelInfo
@@ -24,38 +21,33 @@ from multi_llm_comparator.services.starters import starters
 _FITS = {"fits": "fits", "tight": "tight", "too_large": "too large for the memory", "no_disk": "no room on the disk"}
 
 
-async def search(words: str, only_gguf: bool, as_json: bool) -> bool:
+async def search(words: str, only_gguf: bool, as_json: bool) -> None:
     """Raises DownloadError: what the Hub or the network says."""
     hits = await _hub().search(words, only_gguf=only_gguf)
     if as_json:
         print_json([asdict(hit) for hit in hits])
-        return True
-    table = _table("repository", "downloads", "licence", "")
+        return
+    rows = []
     for hit in hits:
         also = ", ".join(filter(None, ("GGUF" if hit.has_gguf else "", "gated" if hit.is_gated else "")))
         downloads = "" if hit.downloads is None else f"{hit.downloads:,}"
-        table.add_row(*map(Text, (hit.repo_id, downloads, hit.licence, also)))
-    output.print(table)
+        rows.append((hit.repo_id, downloads, hit.licence, also))
+    print_table(("repository", "downloads", "licence", ""), rows)
     messages.print("what one offers: llm-cooperation hub list OWNER/NAME")
-    return True
 
 
-async def list_choices(name: str, revision: str | None, as_json: bool) -> bool:
+async def list_choices(name: str, revision: str | None, as_json: bool) -> None:
     """Raises DownloadError."""
     listing = await _hub().look_up(name, revision)
     rows = [_about(listing, number) for number in range(len(listing.choices))]
     if as_json:
         print_json({"repository": listing.repo_id, "commit": listing.commit, "choices": rows, "notes": listing.notes})
-        return True
-    table = _table("", "model", "type", "size", "here")
-    for row in rows:
-        cells = (str(row["number"]), row["title"], row["type"], size(row["size_bytes"]), _FITS[row["fit"]])
-        table.add_row(*map(Text, cells))
-    output.print(table)
+        return
+    cells = ((str(r["number"]), r["title"], r["type"], size(r["size_bytes"]), _FITS[r["fit"]]) for r in rows)
+    print_table(("", "model", "type", "size", "here"), cells)
     for note in listing.notes:
         messages.print(note, style="dim")
     messages.print(f"fetch one: llm-cooperation hub get {listing.repo_id} NUMBER")
-    return True
 
 
 def _about(listing: HubListing, number: int) -> dict[str, Any]:
@@ -70,7 +62,7 @@ def _fit(model: ModelInfo) -> dict[str, Any]:
     return {"fit": found.fit, "memory_bytes": found.estimate.total_bytes, "limit_bytes": found.limit_bytes}
 
 
-async def get(name: str, wanted: str | None, revision: str | None, as_json: bool) -> bool:
+async def get(name: str, wanted: str | None, revision: str | None, as_json: bool) -> None:
     """Fetch one; a workbench that runs finds it then.
 
     Raises:
@@ -92,11 +84,10 @@ async def get(name: str, wanted: str | None, revision: str | None, as_json: bool
         raise
     progress = download.progress
     if progress.error is not None or progress.path is None:
-        raise DownloadError(progress.error or f"the download of {choice.title!r} was cancelled")
+        raise progress.error or DownloadError(f"the download of {choice.title!r} was cancelled")
     await tell(models=True)
     told = {"repository": listing.repo_id, "commit": listing.commit, "title": choice.title}
     say(f"fetched: {progress.path}", as_json, {**told, "path": str(progress.path), "size_bytes": choice.size_bytes})
-    return True
 
 
 def _chosen(listing: HubListing, wanted: str | None) -> HubChoice:
@@ -125,7 +116,7 @@ def _line(download: HubDownload) -> str:
     return f"{download.choice.title}: {size(progress.done_bytes)} of {size(progress.total_bytes)}{speed}{left}"
 
 
-async def starter_list(as_json: bool) -> bool:
+async def starter_list(as_json: bool) -> None:
     """Small models to begin with; sizes are about right."""
     rows: list[dict[str, Any]] = []
     for one in starters():
@@ -135,22 +126,14 @@ async def starter_list(as_json: bool) -> bool:
         rows.append({**known, "parameters": one.parameters, "is_here": is_here, **fit})
     if as_json:
         print_json(rows)
-        return True
-    table = _table("repository", "file", "size", "licence", "here")
+        return
+    cells = []
     for row in rows:
         here = "is here" if row["is_here"] else _FITS[row["fit"]]
-        table.add_row(*map(Text, (row["repository"], row["file"], size(row["size_bytes"]), row["licence"], here)))
-    output.print(table)
+        cells.append((row["repository"], row["file"], size(row["size_bytes"]), row["licence"], here))
+    print_table(("repository", "file", "size", "licence", "here"), cells)
     messages.print("fetch one: llm-cooperation hub get REPOSITORY FILE")
-    return True
 
 
 def _hub() -> HubClient:
     return HubClient(get_settings().models_dir)
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import JsonOption
+from multi_llm_comparator.cli.exits import do
+from multi_llm_comparator.cli.options import JsonOption, command_group
 
 Group = Annotated[str, typer.Argument(help="Its name.")]
 Rpm = Annotated[int | None, typer.Option(min=0, help="Requests a minute at most; 0 is no limit.")]
@@ -15,12 +16,8 @@ Tpm = Annotated[int | None, typer.Option(min=0, help="Tokens a minute at most; 0
 Concurrency = Annotated[int | None, typer.Option(min=0, help="Requests at once at most; 0 is no limit.")]
 Dollars = Annotated[float | None, typer.Option(min=0, help="US dollars at most; 0 is no limit.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-group_commands = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Groups: list, show, set, level, delete, undo. Comments in their file stay.",
-)
+group_commands = command_group("Groups: list, show, set, level, delete, undo. Comments in their file stay.")
+_do = partial(do, "group_work")
 
 
 @group_commands.command("list")
@@ -121,9 +118,3 @@ def _given(changes: dict[str, Any]) -> dict[str, Any]:
 def _without_limit(limits: dict[str, Any]) -> dict[str, Any]:
     """Of what was given: 0 means that nothing is limited."""
     return {name: value or None for name, value in limits.items() if value is not None}
-
-
-def _do(name: str, *given: Any) -> None:
-    from multi_llm_comparator.cli import group_work
-
-    run(getattr(group_work, name)(*given))

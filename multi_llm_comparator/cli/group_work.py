@@ -12,7 +12,6 @@ import yaml
 from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.groups.config_edit import GROUPS, ConfigFile, version_of, with_entry, without_group
 from multi_llm_comparator.groups.config_loader import parse_config
 from multi_llm_comparator.groups.group_entries import GroupEntry, LevelEntry, read_entry
@@ -48,28 +47,26 @@ def _opened(name: str, *, must_be: bool = True) -> _Open:
     return _Open(file, text, groups, groups.get(name) or {})
 
 
-async def list_groups(as_json: bool) -> bool:
+async def list_groups(as_json: bool) -> None:
     """All groups of the file, taken apart."""
     file = ConfigFile()
     found = {name: read_entry(raw or {}) for name, raw in (file.read().get(GROUPS) or {}).items()}
     if as_json:
         print_json({name: {one.name: list(one.models) for one in entry.levels} for name, entry in found.items()})
-        return True
+        return
     for name, entry in found.items():
         levels = "; ".join(f"{one.name}: {', '.join(one.models)}" for one in entry.levels)
-        output.print(plain(f"{name}  {levels}"))
+        output.print(f"{name}  {levels}")
     messages.print(f"from {file.path}")
-    return True
 
 
-async def show(name: str, as_json: bool) -> bool:
+async def show(name: str, as_json: bool) -> None:
     """A group as the file says it."""
     raw = _opened(name).raw
     if as_json:
         print_json({name: raw})
     else:
-        output.print(plain(yaml.safe_dump({name: dict(raw)}, allow_unicode=True, sort_keys=False)).rstrip())
-    return True
+        output.print(yaml.safe_dump({name: dict(raw)}, allow_unicode=True, sort_keys=False).rstrip())
 
 
 async def set_group(
@@ -79,7 +76,7 @@ async def set_group(
     models: Sequence[str],
     is_trial: bool,
     as_json: bool,
-) -> bool:
+) -> None:
     """Make or change a group.
 
     Raises:
@@ -95,9 +92,7 @@ async def set_group(
         entry = replace(entry, levels=(LevelEntry(FIRST_LEVEL, tuple(models)),))
     called = new_name or name
     known_as = None if is_new else name
-    return _end(
-        there, called, lambda: with_entry(there.text, called, entry, there.raw, known_as=known_as), is_trial, as_json
-    )
+    _end(there, called, lambda: with_entry(there.text, called, entry, there.raw, known_as=known_as), is_trial, as_json)
 
 
 async def level(
@@ -108,7 +103,7 @@ async def level(
     is_removed: bool,
     is_trial: bool,
     as_json: bool,
-) -> bool:
+) -> None:
     """Add, change or remove a level.
 
     Raises:
@@ -132,7 +127,7 @@ async def level(
     def changed() -> str:
         return with_entry(there.text, name, entry, there.raw, known_as=name, levels=renamed, weights=given)
 
-    return _end(there, name, changed, is_trial, as_json)
+    _end(there, name, changed, is_trial, as_json)
 
 
 def _weight(text: str) -> tuple[str, int]:
@@ -143,21 +138,20 @@ def _weight(text: str) -> tuple[str, int]:
     return model, int(number)
 
 
-async def delete(name: str, is_trial: bool, as_json: bool) -> bool:
+async def delete(name: str, is_trial: bool, as_json: bool) -> None:
     """Take a group out."""
     there = _opened(name)
-    return _end(there, name, lambda: without_group(there.text, name), is_trial, as_json)
+    _end(there, name, lambda: without_group(there.text, name), is_trial, as_json)
 
 
-async def undo(as_json: bool) -> bool:
+async def undo(as_json: bool) -> None:
     """Raises ConfigurationError: there is nothing to take back."""
     file = ConfigFile()
     file.undo()
     say(f"{file.path} is as it was before the last change", as_json, {"file": str(file.path), "undone": True})
-    return True
 
 
-def _end(there: _Open, name: str, changed: Callable[[], str], is_trial: bool, as_json: bool) -> bool:
+def _end(there: _Open, name: str, changed: Callable[[], str], is_trial: bool, as_json: bool) -> None:
     """Write what was changed, or only show it. A workbench that runs sees the file change."""
     after = changed()
     lines = list(difflib.unified_diff(there.text.splitlines(), after.splitlines(), lineterm="", n=2))[2:]
@@ -165,8 +159,7 @@ def _end(there: _Open, name: str, changed: Callable[[], str], is_trial: bool, as
         there.file.write_edited(after, version_of(there.text))
     if as_json:
         print_json({"group": name, "file": str(there.file.path), "written": not is_trial, "changes": lines})
-        return True
+        return
     for line in lines:
-        output.print(plain(line))
+        output.print(line)
     messages.print(f"not written: {there.file.path}" if is_trial else f"written: {there.file.path}")
-    return True

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import JsonOption
+from multi_llm_comparator.cli.exits import do
+from multi_llm_comparator.cli.options import JsonOption, command_group
 
 Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="A repository, or the address of its page.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit; the main branch if absent.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-hub_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Models of the Hugging Face Hub: search, list, fetch, starters."
-)
+hub_commands = command_group("Models of the Hugging Face Hub: search, list, fetch, starters.")
+_do = partial(do, "fetching")
 
 
 @hub_commands.command()
@@ -51,9 +50,3 @@ def get(
 def starters(as_json: JsonOption = False) -> None:
     """List well-known small models, and whether they would fit on this machine."""
     _do("starter_list", as_json)
-
-
-def _do(name: str, *given: Any) -> None:
-    from multi_llm_comparator.cli import fetching
-
-    run(getattr(fetching, name)(*given))

@@ -17,7 +17,6 @@ from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions
 from multi_llm_comparator.headless import finder, local_names
@@ -34,16 +33,15 @@ MAX_LISTED = 50
 LOG_LINES = 10
 
 
-async def list_jobs(work: Services, as_json: bool) -> bool:
+async def list_jobs(work: Services, as_json: bool) -> None:
     found = await work.jobs.list(limit=MAX_LISTED)
     if as_json:
         print_json(found)
-        return True
+        return
     if not found:
         messages.print("there are no jobs; start one on the page Tune")
     for run in found:
-        output.print(plain(_line(run)))
-    return True
+        output.print(_line(run))
 
 
 def _line(run: RunSummary) -> str:
@@ -51,14 +49,13 @@ def _line(run: RunSummary) -> str:
     return f"{run.id}  {iso_time(run.created_at)}  {run.stage:<12}  {run.kind:<12}  {run.title}{said}"
 
 
-async def show_job(work: Services, run_id: str, as_json: bool) -> bool:
+async def show_job(work: Services, run_id: str, as_json: bool) -> None:
     job = (await work.jobs.get(run_id)).snapshot()
     if as_json:
         print_json(job)
-        return True
+        return
     for line in described(job):
-        output.print(plain(line))
-    return True
+        output.print(line)
 
 
 def described(job: JobSnapshot) -> list[str]:
@@ -82,12 +79,11 @@ def described(job: JobSnapshot) -> list[str]:
     return lines
 
 
-async def stop_job(work: Services, run_id: str, as_json: bool) -> bool:
+async def stop_job(work: Services, run_id: str, as_json: bool) -> None:
     await work.jobs.stop(run_id)
     if as_json:
         print_json({"told_to_stop": run_id})
     messages.print(f"job {run_id} was told to stop; it writes a checkpoint first")
-    return True
 
 
 async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
@@ -95,12 +91,11 @@ async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
     return await _followed(await work.jobs.resume(run_id), as_json)
 
 
-async def move_job(run_id: str, before: str | None, as_json: bool) -> bool:
+async def move_job(run_id: str, before: str | None, as_json: bool) -> None:
     """Raises ConfigurationError: no workbench runs; ModelNotFoundError: one of them does not wait there."""
     async with the_running("there is no queue of jobs") as there:
         found = await there.post(f"/api/jobs/{run_id}/move", {"before": before})
     say(f"the queue is now: {', '.join(found['queue'])}", as_json, found)
-    return True
 
 
 async def start_tuning(work: Services, asked: AskedJob) -> bool:
@@ -169,7 +164,7 @@ async def _followed(run: JobRun, as_json: bool) -> bool:
         print_json(run.snapshot())
         return run.state == "done"
     for line in described(run.snapshot()):
-        output.print(plain(line))
+        output.print(line)
     return run.state == "done"
 
 
@@ -182,5 +177,5 @@ def job_view(run: JobRun) -> RenderableType:
     progress = job.progress
     if progress is not None:
         bar = ProgressBar(total=max(1, progress.total), completed=progress.done, width=30)
-        row.add_row(bar, Text(plain(f"{progress.done} of {progress.total} {progress.unit}  ·  {'  ·  '.join(losses)}")))
-    return Group(Text(plain(said), "cyan"), row)
+        row.add_row(bar, Text(f"{progress.done} of {progress.total} {progress.unit}  ·  {'  ·  '.join(losses)}"))
+    return Group(Text(said, "cyan"), row)

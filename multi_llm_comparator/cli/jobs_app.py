@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import JsonOption
+from multi_llm_comparator.cli.exits import do, do_stored
+from multi_llm_comparator.cli.options import JsonOption, command_group
 
 RunId = Annotated[str, typer.Argument(help="A job's id.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-jobs_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Tunings and other long work: list, show, stop, resume."
-)
+jobs_commands = command_group("Tunings and other long work: list, show, stop, resume.")
+_do = partial(do_stored, "jobs")
 
 
 @jobs_commands.command("list")
@@ -49,9 +48,7 @@ def move(
     as_json: JsonOption = False,
 ) -> None:
     """Give a waiting job another place in the queue of the workbench that runs."""
-    from multi_llm_comparator.cli import jobs
-
-    run(jobs.move_job(run_id, before, as_json))
+    do("jobs", "move_job", run_id, before, as_json)
 
 
 @jobs_commands.command("lm-eval")
@@ -97,10 +94,3 @@ def opencompass(
         name: None if at is None else str(at.absolute()) for name, at in (("tokenizer", tokenizer), ("data", data))
     }
     _do("start_opencompass", options, as_json)
-
-
-def _do(name: str, *given: Any, scans: bool = False) -> None:
-    from multi_llm_comparator.cli import jobs, planning
-
-    work = getattr(jobs, name)
-    run(planning.without_models(lambda services: work(services, *given), scans=scans))

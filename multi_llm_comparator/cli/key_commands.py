@@ -9,10 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
-from multi_llm_comparator.cli.consoles import messages, output, print_json, say
+from multi_llm_comparator.cli.consoles import messages, print_json, print_table, say
 from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
@@ -33,7 +30,7 @@ def _keys() -> Iterator[ApiKeys]:
         store.close()
 
 
-async def add(name: str, scopes: Sequence[str], days: float | None, limits: Mapping[str, Any], as_json: bool) -> bool:
+async def add(name: str, scopes: Sequence[str], days: float | None, limits: Mapping[str, Any], as_json: bool) -> None:
     """Make a key; its secret is on standard output alone."""
     with _keys() as keys:
         key, secret = keys.create(name, scopes, valid_s=days and days * DAY_S, limits=KeyLimits(**limits))
@@ -42,44 +39,38 @@ async def add(name: str, scopes: Sequence[str], days: float | None, limits: Mapp
     else:
         print(secret.get_secret_value())
         messages.print("this key is not shown again")
-    return True
 
 
-async def list_all(as_json: bool) -> bool:
+async def list_all(as_json: bool) -> None:
     """All keys, without secrets."""
     with _keys() as keys:
         found = keys.list()
     if as_json:
         print_json([_plain(key) for key in found])
-        return True
-    table = Table(box=None, pad_edge=False)
-    for column in ("key", "name", "state", "scopes", "expires", "last used", "limits"):
-        table.add_column(column, overflow="fold")
+        return
+    rows = []
     for key in found:
         limits = ", ".join(f"{name} {value}" for name, value in asdict(key.limits).items() if value)
         cells = (key.prefix, key.name, key.state, " ".join(sorted(key.scopes)), _moment(key.expires_at))
-        table.add_row(*map(Text, (*cells, _moment(key.last_used_at), limits)))
-    output.print(table)
-    return True
+        rows.append((*cells, _moment(key.last_used_at), limits))
+    print_table(("key", "name", "state", "scopes", "expires", "last used", "limits"), rows)
 
 
-async def revoke(key_id: str, as_json: bool) -> bool:
+async def revoke(key_id: str, as_json: bool) -> None:
     """Refuse a key from now on."""
     with _keys() as keys:
         key = keys.revoke(key_id)
     say(f"{key.prefix} ({key.name}) is refused from now on", as_json, _plain(key))
-    return True
 
 
-async def delete(key_id: str, as_json: bool) -> bool:
+async def delete(key_id: str, as_json: bool) -> None:
     """Forget a key that is not valid any more."""
     with _keys() as keys:
         keys.delete(key_id)
     say("deleted", as_json, {"deleted": key_id})
-    return True
 
 
-async def token(key_id: str, minutes: float, scopes: Sequence[str] | None, as_json: bool) -> bool:
+async def token(key_id: str, minutes: float, scopes: Sequence[str] | None, as_json: bool) -> None:
     """Sign a token for a key.
 
     Raises:
@@ -94,10 +85,9 @@ async def token(key_id: str, minutes: float, scopes: Sequence[str] | None, as_js
         raise ConfigurationError(f"the key {key.prefix!r} has the scopes {sorted(key.scopes)}, not {sorted(wanted)}")
     signed = make_token(get_settings().jwt_secret, key.prefix, wanted, minutes * 60)
     print(json.dumps({"token": signed, "key": key.prefix, "minutes": minutes}) if as_json else signed)
-    return True
 
 
-async def usage(hours: float, as_json: bool) -> bool:
+async def usage(hours: float, as_json: bool) -> None:
     """What was asked, as the page Usage shows it."""
     store = Store(get_settings().resolved_database_url)
     try:
@@ -107,18 +97,16 @@ async def usage(hours: float, as_json: bool) -> bool:
         store.close()
     if as_json:
         print(json.dumps([asdict(one) for one in totals], ensure_ascii=False))
-        return True
-    table = Table(box=None, pad_edge=False)
-    for column in ("key", "model", "requests", "failed", "tokens read", "written", "dollars", "median s", "95% s"):
-        table.add_column(column, overflow="fold")
+        return
+    columns = ("key", "model", "requests", "failed", "tokens read", "written", "dollars", "median s", "95% s")
+    rows = []
     for one in totals:
         named = names.get(one.caller, one.caller or "this machine")
         times = ("" if seconds is None else f"{seconds:.2f}" for seconds in (one.p50_s, one.p95_s))
         dollars = f"{one.micro_usd / 1e6:.4f}" + (f" (of {one.unpriced} no price is known)" if one.unpriced else "")
         counts = (one.requests, one.failed, one.prompt_tokens, one.completion_tokens)
-        table.add_row(*map(Text, (named, one.model, *map(str, counts), dollars, *times)))
-    output.print(table)
-    return True
+        rows.append((named, one.model, *map(str, counts), dollars, *times))
+    print_table(columns, rows)
 
 
 def _plain(key: ApiKey) -> dict[str, Any]:

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import AloneOption, JsonOption
+from multi_llm_comparator.cli.exits import do, do_stored
+from multi_llm_comparator.cli.options import AloneOption, JsonOption, command_group
 
 Source = Annotated[str, typer.Argument(help="A file, a folder, or hf:owner/name for a data set of the Hub.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-data_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Data to tune with: look at it, find what is wrong in it."
-)
-distill_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Have a model write training data: start, show, review, write."
-)
-routing_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Who answers where nobody is named: show, set, learn, forget."
-)
+data_commands = command_group("Data to tune with: look at it, find what is wrong in it.")
+distill_commands = command_group("Have a model write training data: start, show, review, write.")
+routing_commands = command_group("Who answers where nobody is named: show, set, learn, forget.")
 
 
 @data_commands.command()
 def look(source: Source, as_json: JsonOption = False) -> None:
     """Say which form data has, and show its first rows."""
-    _do("learning_data", "look", source, as_json)
+    do("learning_data", "look", source, as_json)
 
 
 @data_commands.command()
@@ -45,7 +38,7 @@ def clean(
     as_json: JsonOption = False,
 ) -> None:
     """Find duplicates, damaged text, leftovers and the like, with examples; tune --clean leaves them out."""
-    _do("learning_data", "clean", source, out, model, max_tokens, tuple(contamination or ()), as_json)
+    do("learning_data", "clean", source, out, model, max_tokens, tuple(contamination or ()), as_json)
 
 
 @distill_commands.command("start")
@@ -61,24 +54,20 @@ def start_distilling(
     alone: AloneOption = False,
 ) -> None:
     """Have prompts answered; Ctrl+C keeps what is written."""
-    from multi_llm_comparator.cli import distilling
-
     parameters = {"max_tokens": max_tokens, "temperature": temperature}
-    run(distilling.start(prompts, model, system, parameters, as_json=as_json, alone=alone))
+    do("distilling", "start", prompts, model, system, parameters, as_json=as_json, alone=alone)
 
 
 @distill_commands.command("continue")
 def continue_distilling(run_id: RunId, as_json: JsonOption = False, alone: AloneOption = False) -> None:
     """Have the rest answered of a run that was stopped."""
-    from multi_llm_comparator.cli import distilling
-
-    run(distilling.go_on(run_id, as_json=as_json, alone=alone))
+    do("distilling", "go_on", run_id, as_json=as_json, alone=alone)
 
 
 @distill_commands.command("show")
 def show_distilled(run_id: RunId, as_json: JsonOption = False) -> None:
     """List prompts and answers with their keys and what was thought of them."""
-    _do("distilling", "show", run_id, as_json, stored=True)
+    do_stored("distilling", "show", run_id, as_json)
 
 
 @distill_commands.command("review")
@@ -90,7 +79,7 @@ def review_distilled(
     as_json: JsonOption = False,
 ) -> None:
     """Keep or reject an answer, or put another text in its place."""
-    _do("distilling", "review", run_id, key, verdict, text, as_json, stored=True)
+    do_stored("distilling", "review", run_id, key, verdict, text, as_json)
 
 
 @distill_commands.command("write")
@@ -101,13 +90,13 @@ def write_distilled(
     as_json: JsonOption = False,
 ) -> None:
     """Write the answers that are used as a file to tune with."""
-    _do("distilling", "write", run_id, file, only_reviewed, as_json, stored=True)
+    do_stored("distilling", "write", run_id, file, only_reviewed, as_json)
 
 
 @routing_commands.command("show")
 def show_routing(as_json: JsonOption = False) -> None:
     """Show how much quality counts, and what was learnt of the models here."""
-    _do("routing", "show", as_json)
+    do("routing", "show", as_json)
 
 
 @routing_commands.command("set")
@@ -116,28 +105,16 @@ def set_routing(
     as_json: JsonOption = False,
 ) -> None:
     """Say how much quality counts, for the API, the commands and the pages."""
-    _do("routing", "set_priority", quality_priority, as_json)
+    do("routing", "set_priority", quality_priority, as_json)
 
 
 @routing_commands.command("learn")
 def learn_routing(as_json: JsonOption = False) -> None:
     """Learn from the finished evaluations who answers what well."""
-    _do("routing", "learn", as_json, stored=True)
+    do_stored("routing", "learn", as_json)
 
 
 @routing_commands.command("forget")
 def forget_routing(as_json: JsonOption = False) -> None:
     """Forget what was learnt; rules decide again."""
-    _do("routing", "forget", as_json)
-
-
-def _do(module: str, name: str, *given: Any, stored: bool = False) -> None:
-    from importlib import import_module
-
-    work = getattr(import_module(f"multi_llm_comparator.cli.{module}"), name)
-    if not stored:
-        run(work(*given))
-        return
-    from multi_llm_comparator.cli import planning
-
-    run(planning.without_models(lambda services: work(services, *given)))
+    do("routing", "forget", as_json)

@@ -12,7 +12,6 @@ from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.hub import HubClient
@@ -35,29 +34,28 @@ async def _process() -> AsyncIterator[DataProcess]:
         await hub.aclose()
 
 
-async def look(source: str, as_json: bool) -> bool:
+async def look(source: str, as_json: bool) -> None:
     """Raises DocumentError, DownloadError: it cannot be read or had."""
     async with _process() as process:
         found = await process.inspect(checked(DataSpec, {"source": source}))
     if as_json:
         print_json(found)
-        return True
+        return
     detection = found["detection"]
     output.print(
         f"{detection['format']}: {detection['matched']} of the first {detection['looked_at']} rows fit, "
         f"{detection['usable']} can be learnt from"
     )
-    output.print(plain(f"fields: {', '.join(detection['columns'])}"))
+    output.print(f"fields: {', '.join(detection['columns'])}")
     for row in found["sample"][:SHOWN_ROWS]:
-        output.print(plain(cut_line(json_text(row), LINE_CHARS)))
+        output.print(cut_line(json_text(row), LINE_CHARS))
     for note in found["notes"]:
-        messages.print(plain(str(note)), style="yellow")
-    return True
+        messages.print(str(note), style="yellow")
 
 
 async def clean(
     source: str, out: Path | None, model: Path | None, max_tokens: int, contamination: tuple[str, ...], as_json: bool
-) -> bool:
+) -> None:
     """Raises DocumentError: the data cannot be read; ConfigurationError: the folder is there already."""
     if out is not None and out.exists():
         raise ConfigurationError(f"{str(out)!r} is there already; give a new folder")
@@ -70,11 +68,10 @@ async def clean(
             report = await process.clean(spec, folder, model_path=model_path, max_tokens=max_tokens)
     if as_json:
         print_json({**report, "folder": None if out is None else str(out)})
-        return True
+        return
     _tell(report)
     if out is not None:
         messages.print(f"what is left is in {out}")
-    return True
 
 
 def _tell(report: dict[str, Any]) -> None:
@@ -83,4 +80,4 @@ def _tell(report: dict[str, Any]) -> None:
     for rule, count in report["rules"].items():
         counts = {name: value for name, value in count.items() if isinstance(value, int) and value}
         if counts:
-            output.print(plain(f"{rule}: {', '.join(f'{name} {value}' for name, value in counts.items())}"))
+            output.print(f"{rule}: {', '.join(f'{name} {value}' for name, value in counts.items())}")

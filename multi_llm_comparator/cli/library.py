@@ -12,9 +12,8 @@ from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line
-from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.evaluation.prompt_library import MAX_PROMPTS, PromptLibrary
 from multi_llm_comparator.evaluation.prompt_sets import MAX_PROMPT_CHARS
 
@@ -29,7 +28,7 @@ def list_prompts(text: str, as_json: bool) -> None:
         return
     for prompt in found:
         tags = f"  [{', '.join(prompt.tags)}]" if prompt.tags else ""
-        output.print(plain(f"{prompt.name}{tags}  {cut_line(prompt.text, LINE_CHARS)}"))
+        output.print(f"{prompt.name}{tags}  {cut_line(prompt.text, LINE_CHARS)}")
 
 
 def show_prompt(name: str, as_json: bool) -> None:
@@ -64,7 +63,7 @@ def list_parameters(as_json: bool) -> None:
         return
     for one in found:
         values = ", ".join(f"{name} {value}" for name, value in one.parameters.items())
-        output.print(plain(f"{one.name}  {values}{f'  ({one.note})' if one.note else ''}"))
+        output.print(f"{one.name}  {values}{f'  ({one.note})' if one.note else ''}")
 
 
 def save_parameters(name: str, values: Sequence[str], note: str, as_json: bool) -> None:
@@ -101,11 +100,7 @@ def export_parameters(file: Path, names: Sequence[str] | None, as_json: bool) ->
 
 def import_parameters(file: Path, as_json: bool) -> None:
     """Raises DocumentError, ConfigurationError: it is no such file."""
-    try:
-        data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
-    except OSError as exc:
-        raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror or exc}") from exc
-    added = Presets().import_(data)
+    added = Presets().import_(read_given(file, MAX_FILE_BYTES))
     say(f"added: {', '.join(added) or 'nothing, all of it is here'}", as_json, {"added": list(added)})
 
 

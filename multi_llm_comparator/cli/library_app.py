@@ -7,19 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from multi_llm_comparator.cli.options import JsonOption
+from multi_llm_comparator.cli.options import JsonOption, command_group
 
 Name = Annotated[str, typer.Argument(help="Its name.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-prompt_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="The prompt library: list, show, save, delete."
-)
-parameter_commands = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Named sets of parameters: list, save, delete, export, import.",
-)
+prompt_commands = command_group("The prompt library: list, show, save, delete.")
+parameter_commands = command_group("Named sets of parameters: list, save, delete, export, import.")
 
 
 @prompt_commands.command("list")

@@ -7,11 +7,8 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from multi_llm_comparator.cli.answering import Answering, Told, answering, chosen, running
-from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.consoles import messages, output, print_json, print_table
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import Message
@@ -23,7 +20,7 @@ FORMATS = ("table", "names", "json")
 TESTED = ("endpoint", "group", "pool", "node")
 
 
-async def models(format: str, alone: bool) -> bool:
+async def models(format: str, alone: bool) -> None:
     """List what can be asked.
 
     Raises:
@@ -35,21 +32,20 @@ async def models(format: str, alone: bool) -> bool:
         offered = await who.offered()
     if format == "json":
         print_json([asdict(one) for one in offered])
-        return True
+        return
     if format == "names":
         for one in offered:
             output.print(one.name)
-        return True
-    table = _table("name", "kind", "context")
+        return
+    rows = []
     for one in offered:
         kind = f"{one.kind}, sees images" if one.sees_images else one.kind
-        table.add_row(Text(one.name), kind, str(one.context_length or ""))
-    output.print(table)
-    return True
+        rows.append((one.name, kind, str(one.context_length or "")))
+    print_table(("name", "kind", "context"), rows)
 
 
-async def scan(as_json: bool) -> bool:
-    """Look for models now; whether any can be loaded."""
+async def scan(as_json: bool) -> None:
+    """Look for models now."""
     found = scanned_models().get_available_models()
     rows: list[dict[str, Any]] = [
         {
@@ -64,19 +60,13 @@ async def scan(as_json: bool) -> bool:
     ]
     if as_json:
         print_json(rows)
-        return True
-    table = _table("name", "type", "MB", "path", "problem")
-    for row in rows:
-        size = f"{row['size_bytes'] / 1e6:,.0f}"
-        table.add_row(
-            *map(Text, (str(row["name"]), str(row["type"]), size, str(row["path"]), str(row["problem"] or "")))
-        )
-    output.print(table)
+        return
+    cells = ((one.name, one.model_type.value, f"{one.size / 1e6:,.0f}", one.path, one.problem or "") for one in found)
+    print_table(("name", "type", "MB", "path", "problem"), cells)
     messages.print(f"{len(rows)} models; more places are chosen on the Settings page")
-    return True
 
 
-async def status(as_json: bool) -> bool:
+async def status(as_json: bool) -> None:
     """Say who runs with this home."""
     home = str(get_settings().home)
     async with running() as found:
@@ -86,16 +76,15 @@ async def status(as_json: bool) -> bool:
             print_json({"running": False, "home": home})
         else:
             output.print(f"no workbench is running with {home}; start one: python app.py, or llm-server")
-        return True
+        return
     about = {"running": True, "address": found.where, "pid": found.holder.pid, "home": home, **told}
     if as_json:
         print_json(about)
-        return True
+        return
     output.print(f"running at {found.where} (process {found.holder.pid}) for {told['uptime']}")
     output.print(f"models in memory: {', '.join(told['active_models']) or 'none'}")
     health = "" if told["success_rate"] is None else f", {told['success_rate']:.1%} of them answered"
     output.print(f"requests: {told['total_requests']}{health}")
-    return True
 
 
 async def test(model: str | None, as_json: bool, alone: bool) -> bool:
@@ -110,11 +99,11 @@ async def test(model: str | None, as_json: bool, alone: bool) -> bool:
     if as_json:
         print_json(results)
     else:
-        table = _table("model", "answers", "seconds", "said")
+        rows = []
         for one in results:
             said = one["error"] or " ".join(one["said"].split())[:60]
-            table.add_row(Text(one["model"]), "yes" if one["answers"] else "no", f"{one['seconds']:.2f}", Text(said))
-        output.print(table)
+            rows.append((one["model"], "yes" if one["answers"] else "no", f"{one['seconds']:.2f}", said))
+        print_table(("model", "answers", "seconds", "said"), rows)
     return all(one["answers"] for one in results)
 
 
@@ -129,10 +118,3 @@ async def _tried(who: Answering, target: str) -> dict[str, Any]:
         error = str(exc)
     seconds = round(time.monotonic() - began_at, 3)
     return {"model": target, "answers": error is None, "seconds": seconds, "said": "".join(pieces), "error": error}
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table

@@ -9,18 +9,20 @@ from typing import Annotated
 import typer
 
 from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption
+from multi_llm_comparator.cli.options import (
+    DEFAULT_CONFIG,
+    AloneOption,
+    ConfigOption,
+    JsonOption,
+    command_group,
+)
 from multi_llm_comparator.core.command_options import taking
 
 SetName = Annotated[str, typer.Argument(help="Its id or name.")]
 
 # As in cli.app: without rich, whose import alone would take as long as all else.
 measuring = typer.Typer(add_completion=False, rich_markup_mode=None)
-promptset = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Prompt sets that are kept here: list, import, add, export, delete.",
-)
+promptset = command_group("Prompt sets that are kept here: list, import, add, export, delete.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import JsonOption
+from multi_llm_comparator.cli.exits import do
+from multi_llm_comparator.cli.options import JsonOption, command_group
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A model of this machine, by name or id.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-model_commands = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="One model: show, load, unload, keep, note, rename, delete; what is in memory.",
-)
+model_commands = command_group("One model: show, load, unload, keep, note, rename, delete; what is in memory.")
+_do = partial(do, "model_work")
 
 
 @model_commands.command()
@@ -109,9 +106,3 @@ def delete(
 ) -> None:
     """Delete a model's files for good."""
     _do("delete", model, yes, as_json)
-
-
-def _do(name: str, *given: Any) -> None:
-    from multi_llm_comparator.cli import model_work
-
-    run(getattr(model_work, name)(*given))

@@ -7,15 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from multi_llm_comparator.cli.answering import running
 from multi_llm_comparator.cli.beside import tell, the_running
-from multi_llm_comparator.cli.consoles import messages, output, print_json, say
+from multi_llm_comparator.cli.consoles import messages, output, print_json, print_table, say
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.core.settings import ModelServing, get_settings
@@ -31,7 +27,7 @@ NO_MEMORY = "there is no memory to look into, to load into or to unload from"
 _HIDDEN = frozenset({"files", "lineage", "kv_bytes_per_token", "weight_bytes", "heads"})
 
 
-async def show(name: str, n_ctx: int | None, as_json: bool) -> bool:
+async def show(name: str, n_ctx: int | None, as_json: bool) -> None:
     """Raises ModelNotFoundError."""
     models = scanned_models()
     model = models.get(name)
@@ -54,13 +50,12 @@ async def show(name: str, n_ctx: int | None, as_json: bool) -> bool:
     }
     if as_json:
         print_json(about)
-        return True
+        return
     for key, value in (*about.items(), *about["known"].items()):
         if key not in ("known", "memory", "kept") and value not in (None, "", [], {}):
-            output.print(plain(f"{key:16} {value}"))
+            output.print(f"{key:16} {value}")
     if needed is not None:
         output.print(f"{'memory':16} about {size(needed.total_bytes)}")
-    return True
 
 
 def _estimate(model: ModelInfo, n_ctx: int | None) -> MemoryEstimate:
@@ -70,44 +65,39 @@ def _estimate(model: ModelInfo, n_ctx: int | None) -> MemoryEstimate:
     return MemoryManager(settings.max_memory_gb, settings.memory_mode).estimate(model, options)
 
 
-async def memory(as_json: bool) -> bool:
+async def memory(as_json: bool) -> None:
     """Raises ConfigurationError: no workbench runs."""
     async with the_running(NO_MEMORY) as there:
         found = (await there.get("/api/memory"))["models"]
     if as_json:
         print_json(found)
-        return True
-    table = Table(box=None, pad_edge=False)
-    for column in ("model", "state", "memory", "context", "answers", "kept"):
-        table.add_column(column, overflow="fold")
-    for one in found:
-        kept = ", ".join(f"{name} {value}" for name, value in one["kept"].items() if value)
-        held = ("" if one["is_measured"] else "about ") + size(one["memory_bytes"])
-        cells = (one["model"], one["state"], held, str(one["n_ctx"]), str(one["active"]), kept)
-        table.add_row(*map(Text, cells))
-    output.print(table)
-    return True
+        return
+    print_table(("model", "state", "memory", "context", "answers", "kept"), map(_held, found))
 
 
-async def load(name: str, n_ctx: int | None, as_json: bool) -> bool:
+def _held(one: Mapping[str, Any]) -> tuple[str, ...]:
+    kept = ", ".join(f"{name} {value}" for name, value in one["kept"].items() if value)
+    held = ("" if one["is_measured"] else "about ") + size(one["memory_bytes"])
+    return one["model"], one["state"], held, str(one["n_ctx"]), str(one["active"]), kept
+
+
+async def load(name: str, n_ctx: int | None, as_json: bool) -> None:
     """Raises ConfigurationError: no workbench runs."""
     async with the_running(NO_MEMORY) as there:
         found = await there.post("/api/memory/load", {"model": name, "n_ctx": n_ctx})
     (loaded, *_) = found["models"]
     say(f"{loaded['model']} is in memory: {size(loaded['memory_bytes'])}", as_json, loaded)
-    return True
 
 
-async def unload(name: str, force: bool, as_json: bool) -> bool:
+async def unload(name: str, force: bool, as_json: bool) -> None:
     """Raises ConfigurationError: no workbench runs."""
     async with the_running(NO_MEMORY) as there:
         found = await there.post("/api/memory/unload", {"model": name, "force": force})
     was = "is out of memory" if found["unloaded"] else "was not in memory"
     say(f"{found['model']} {was}", as_json, found)
-    return True
 
 
-async def keep(name: str, changes: Mapping[str, Any], as_all: Sequence[str], as_json: bool) -> bool:
+async def keep(name: str, changes: Mapping[str, Any], as_all: Sequence[str], as_json: bool) -> None:
     """Change how a model is kept; where a workbench runs, it does so and follows at once."""
     models = scanned_models()
     target = models.unique_name(models.get(name).id)
@@ -120,10 +110,9 @@ async def keep(name: str, changes: Mapping[str, Any], as_all: Sequence[str], as_
                 save_keeping(target, own)
     told = ", ".join(f"{key} {value}" for key, value in own.model_dump().items() if value) or "as all models are"
     say(f"{target} is kept: {told}", as_json, {"model": target, **own.model_dump()})
-    return True
 
 
-async def note(name: str, text: str | None, tags: Sequence[str] | None, as_json: bool) -> bool:
+async def note(name: str, text: str | None, tags: Sequence[str] | None, as_json: bool) -> None:
     """Keep what is given; the rest of what was written stays."""
     model, notes = scanned_models().get(name), _notes()
     kept = notes.of(model.id)
@@ -131,14 +120,13 @@ async def note(name: str, text: str | None, tags: Sequence[str] | None, as_json:
         kept = notes.keep(model.id, kept.note if text is None else text, kept.tags if tags is None else tags)
     if as_json:
         print_json({"model": model.name, "note": kept.note, "tags": list(kept.tags)})
-        return True
+        return
     for line in (kept.note, f"tags: {', '.join(kept.tags)}" if kept.tags else ""):
         if line:
-            output.print(plain(line))
-    return True
+            output.print(line)
 
 
-async def rename(name: str, new_name: str, as_json: bool) -> bool:
+async def rename(name: str, new_name: str, as_json: bool) -> None:
     """Rename its files; a workbench that runs puts it out of memory first, and looks for models anew."""
     model = scanned_models().get(name)
     await _set_free(model)
@@ -146,10 +134,9 @@ async def rename(name: str, new_name: str, as_json: bool) -> bool:
     _notes().move(model.id, id_at(model, path))
     await tell(models=True)
     say(f"{model.name} is now {path}", as_json, {"model": model.name, "path": str(path), "id": id_at(model, path)})
-    return True
 
 
-async def delete(name: str, is_sure: bool, as_json: bool) -> bool:
+async def delete(name: str, is_sure: bool, as_json: bool) -> None:
     """Raises ConfigurationError: nobody said to be sure, or its files are not the workbench's to delete."""
     model, roots = scanned_models().get(name), roots_of(get_settings())
     places = [str(place) for place in places_of(model, roots)]
@@ -161,7 +148,6 @@ async def delete(name: str, is_sure: bool, as_json: bool) -> bool:
     await tell(models=True)
     told = {"deleted": model.name, "paths": places, "freed_bytes": freed}
     say(f"deleted: {model.name}, {size(freed)}", as_json, told)
-    return True
 
 
 async def _set_free(model: ModelInfo) -> None:

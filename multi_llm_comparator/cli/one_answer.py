@@ -12,7 +12,6 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import item_key
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.tracking.records import ItemMarks, ItemRef
 from multi_llm_comparator.wiring import Services
 
@@ -75,7 +74,7 @@ async def mark(
     note: str | None,
     tags: Sequence[str] | None,
     as_json: bool,
-) -> bool:
+) -> None:
     """Keep what is given; the rest stays. Raises ConfigurationError: there is no such answer."""
     snapshot = (await work.comparisons.get(run_id)).snapshot()
     pane_id = _pane_id(snapshot, pane)
@@ -90,7 +89,6 @@ async def mark(
     kept = marks.of_items(run_id).get(item, ItemMarks())
     if as_json:
         print_json({"run_id": run_id, "turn": number, "pane": pane, "tags": list(kept.tags), "note": kept.note})
-        return True
+        return
     for line in (f"tags: {', '.join(kept.tags)}", f"note: {kept.note}"):
-        output.print(plain(line))
-    return True
+        output.print(line)

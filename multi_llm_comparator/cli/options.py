@@ -16,6 +16,11 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuratio
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 
 
+def command_group(help: str) -> typer.Typer:
+    """For commands of one word. Without rich, whose import alone would take as long as all else."""
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help)
+
+
 def version_of(program: str) -> Any:
     """The option that says which version a program is of, and nothing else."""
 

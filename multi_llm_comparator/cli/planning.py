@@ -10,7 +10,6 @@ from typing import Any
 
 from multi_llm_comparator.cli import dataset, resuming, single
 from multi_llm_comparator.cli.consoles import output, print_json, say
-from multi_llm_comparator.cli.export import export as write_export
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.running_models import RunningModels, models_elsewhere
 from multi_llm_comparator.core.exceptions import ConfigurationError
@@ -52,7 +51,7 @@ async def run_plan(path: Path, query: str | None, folder: Path | None, manner: M
     return await plan(config if query is None else with_query(config, query), folder, manner)
 
 
-async def run_save(path: Path, name: str, *, as_json: bool) -> bool:
+async def run_save(path: Path, name: str, *, as_json: bool) -> None:
     """Keep what a configuration says of models and options as ``plan:NAME``.
 
     Raises:
@@ -61,7 +60,6 @@ async def run_save(path: Path, name: str, *, as_json: bool) -> bool:
     config, models = load_config(path), scanned_models()
     written = SavedPlans().save(name, cast_roles(config, finder(models), local_names(models)).options)
     say(f"{PREFIX}{name} can be asked; it is in {written}", as_json, {"name": f"{PREFIX}{name}", "file": str(written)})
-    return True
 
 
 async def run_resume(run: str, step: str | None, path: Path, manner: Manner) -> bool:
@@ -101,7 +99,7 @@ async def run_baseline(path: Path, asked: Asked, folder: Path | None, manner: Ma
     return await baseline(read, asked, folder, manner)
 
 
-async def run_analyze(results: Path, threshold: int | None, *, as_json: bool) -> bool:
+async def run_analyze(results: Path, threshold: int | None, *, as_json: bool) -> None:
     """Print how steps were shared out."""
     if threshold is not None and not 1 <= threshold <= HARDEST + 1:
         raise ConfigurationError(f"the threshold is {threshold}; give 1 to {HARDEST + 1}")
@@ -110,10 +108,9 @@ async def run_analyze(results: Path, threshold: int | None, *, as_json: bool) ->
         rows = split_by_difficulty(outcomes, threshold)
         split = [{**asdict(row), "steps": row.steps, "share_small": row.share_small} for row in rows]
         print_json({"questions": len(outcomes), "threshold": threshold, "split": split})
-        return True
+        return
     shared = "as they were solved" if threshold is None else f"with a threshold of {threshold}"
     output.print(f"Steps of {len(outcomes)} questions, {shared}:\n\n{split_table(outcomes, threshold)}")
-    return True
 
 
 async def plan(config: CooperationConfig, folder: Path | None, manner: Manner) -> bool:
@@ -141,11 +138,9 @@ async def resume(config: CooperationConfig | None, run_id: str, step: str | None
         return await single.resume(work, config, judge, run_id, as_json=manner.as_json)
 
 
-async def export(run_id: str, format: str, language: str, to: str | None, *, as_json: bool) -> bool:
-    return await without_models(lambda work: write_export(work, run_id, format, language, to, as_json=as_json))
-
-
-async def without_models(do: Callable[[Services], Coroutine[Any, Any, bool]], *, scans: bool = False) -> bool:
+async def without_models(
+    do: Callable[[Services], Coroutine[Any, Any, bool | None]], *, scans: bool = False
+) -> bool | None:
     """Do what asks no model; with ``scans`` those of this machine are known by name."""
     async with unasked(scans=scans) as work:
         return await do(work)

@@ -8,7 +8,7 @@ from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.evaluation.prompt_set_files import (
     FILE_FORMATS,
     MAX_FILE_BYTES,
@@ -30,11 +30,7 @@ def list_sets(as_json: bool) -> None:
 
 def import_set(file: Path, name: str | None, replaced: str | None, as_json: bool) -> None:
     """Raises ConfigurationError, DocumentError: the file cannot be read, or holds no prompts."""
-    try:
-        data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
-    except OSError as exc:
-        raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror}") from exc
-    prompts = read_prompt_set(data, file.name, file.expanduser().parent)
+    prompts = read_prompt_set(read_given(file, MAX_FILE_BYTES), file.name, file.expanduser().parent)
     earlier = _kept(replaced) if replaced is not None else None
     called = name or (earlier.name if earlier is not None else prompts.name)
     changes = {"name": called[:100], **({"id": earlier.id} if earlier is not None else {})}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import JsonOption
+from multi_llm_comparator.cli.exits import do, do_stored
+from multi_llm_comparator.cli.options import JsonOption, command_group
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-run_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Stored runs: list, show, stop, mark, archive, delete."
-)
+run_commands = command_group("Stored runs: list, show, stop, mark, archive, delete.")
+_do = partial(do_stored, "runs")
 
 
 @run_commands.command("list")
@@ -49,9 +48,7 @@ def show(run_id: Annotated[str, typer.Argument(help="A run's id.")], as_json: Js
 @run_commands.command()
 def stop(run_id: Annotated[str, typer.Argument(help="A run's id.")], as_json: JsonOption = False) -> None:
     """Stop a run that the workbench works on; what is there stays. Go on with it: resume RUN."""
-    from multi_llm_comparator.cli import runs
-
-    run(runs.stop_run(run_id, as_json))
+    do("runs", "stop_run", run_id, as_json)
 
 
 @run_commands.command()
@@ -83,10 +80,3 @@ def archive(
 def delete(run_ids: Annotated[list[str], typer.Argument(help="The ids of runs.")], as_json: JsonOption = False) -> None:
     """Delete runs for good; those at work are stopped first."""
     _do("delete_runs", run_ids, as_json)
-
-
-def _do(name: str, *given: Any) -> None:
-    from multi_llm_comparator.cli import planning, runs
-
-    work = getattr(runs, name)
-    run(planning.without_models(lambda services: work(services, *given)))

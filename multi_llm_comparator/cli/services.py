@@ -22,7 +22,7 @@ from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.readable import Language, seconds, size
-from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.core.reading import read_given
 from multi_llm_comparator.headless import opened_alone, scanned_models
 from multi_llm_comparator.run_files import RunFiles
 
@@ -52,7 +52,7 @@ class Wanted:
     to: Path | None
 
 
-async def service(wanted: Wanted, as_json: bool, alone: bool) -> bool:
+async def service(wanted: Wanted, as_json: bool, alone: bool) -> None:
     """Have a service work, and print or write what it found."""
     name = SHORT.get(wanted.service, wanted.service)
     if name not in SERVICES:
@@ -75,7 +75,6 @@ async def service(wanted: Wanted, as_json: bool, alone: bool) -> bool:
         print_json(response)
     else:
         _show(response, name)
-    return True
 
 
 def _format(to: Path | None) -> str | None:
@@ -91,10 +90,7 @@ def _document(wanted: Wanted) -> bytes:
     if wanted.content is not None and wanted.file is not None:
         raise ConfigurationError("give --content or --file, not both")
     if wanted.file is not None:
-        try:
-            return read_bytes(wanted.file, MAX_FILE_BYTES)
-        except OSError as exc:
-            raise DocumentError(f"{str(wanted.file)!r} cannot be read: {exc.strerror or exc}") from exc
+        return read_given(wanted.file, MAX_FILE_BYTES)
     text = wanted.content
     if text is None and not sys.stdin.isatty():
         return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)

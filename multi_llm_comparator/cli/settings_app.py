@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import JsonOption
+from multi_llm_comparator.cli.exits import do
+from multi_llm_comparator.cli.options import JsonOption, command_group
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-secret_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Keys of endpoints, kept encrypted: list, set, delete."
-)
-settings_commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Settings of the workbench: list, set, unset."
-)
+secret_commands = command_group("Keys of endpoints, kept encrypted: list, set, delete.")
+settings_commands = command_group("Settings of the workbench: list, set, unset.")
+_do = partial(do, "settings_work")
 SecretName = Annotated[str, typer.Argument(help="Named in the groups' file as store:NAME.")]
 
 
@@ -68,9 +65,3 @@ def unset(
 ) -> None:
     """Take settings out of the file."""
     _do("unset", names, as_json)
-
-
-def _do(name: str, *given: Any) -> None:
-    from multi_llm_comparator.cli import settings_work
-
-    run(getattr(settings_work, name)(*given))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import AloneOption, JsonOption
+from multi_llm_comparator.cli.exits import do, do_stored
+from multi_llm_comparator.cli.options import AloneOption, JsonOption, command_group
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")]
 BundleFile = Annotated[Path, typer.Argument(help="A .zip file that bundle wrote, here or elsewhere.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-share_commands = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Runs for others: links that show one, bundles that are run again.",
-)
+share_commands = command_group("Runs for others: links that show one, bundles that are run again.")
+_do = partial(do_stored, "sharing")
 
 
 @share_commands.command()
@@ -65,9 +62,7 @@ def bundle(
 @share_commands.command()
 def look(file: BundleFile, as_json: JsonOption = False) -> None:
     """Say what a bundle holds, and what is otherwise on this machine."""
-    from multi_llm_comparator.cli import sharing
-
-    run(sharing.look(file, as_json))
+    do("sharing", "look", file, as_json)
 
 
 @share_commands.command("open")
@@ -79,13 +74,4 @@ def open_file(file: BundleFile, as_json: JsonOption = False) -> None:
 @share_commands.command()
 def again(file: BundleFile, as_json: JsonOption = False, alone: AloneOption = False) -> None:
     """Make the same run here, with the models of this machine."""
-    from multi_llm_comparator.cli import sharing
-
-    run(sharing.again(file, as_json, alone))
-
-
-def _do(name: str, *given: Any) -> None:
-    from multi_llm_comparator.cli import planning, sharing
-
-    work = getattr(sharing, name)
-    run(planning.without_models(lambda services: work(services, *given)))
+    do("sharing", "again", file, as_json, alone)

@@ -60,7 +60,7 @@ class Wanted:
 
 async def query(
     question: str | None, model: str | None, strategy: str, wanted: Wanted, as_json: bool, alone: bool
-) -> bool:
+) -> None:
     """Ask one question.
 
     Raises:
@@ -90,7 +90,6 @@ async def query(
             result["strategy_used"] = "direct"
     if as_json:
         print_json(result)
-    return True
 
 
 async def _routed(
@@ -186,7 +185,7 @@ async def _answered(
     }
 
 
-async def chat(model: str | None, wanted: Wanted, as_json: bool, alone: bool) -> bool:
+async def chat(model: str | None, wanted: Wanted, as_json: bool, alone: bool) -> None:
     """Talk, a line at a time; with ``as_json`` each answer is a line of JSON."""
     config, said = wanted.config(), list(wanted.before())
     async with answering(alone=alone) as who:
@@ -203,7 +202,6 @@ async def chat(model: str | None, wanted: Wanted, as_json: bool, alone: bool) ->
             if as_json:
                 print_json(result)
             said.append(Message("assistant", result["result"]))
-    return True
 
 
 def _read_line() -> str:

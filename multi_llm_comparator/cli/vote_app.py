@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.options import AloneOption, JsonOption
+from multi_llm_comparator.cli.exits import do_stored, run
+from multi_llm_comparator.cli.options import AloneOption, JsonOption, command_group
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A session's id.")]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Sessions; all of them if absent.")]
 Tag = Annotated[str, typer.Option(help="Only votes on prompts with this tag.")]
 NamesOption = Annotated[bool, typer.Option("--names/--no-names", help="Tell after each vote who wrote what.")]
 
-# As in cli.app: without rich, whose import alone would take as long as all else.
-vote_commands = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Blind votes. Keys: A or B the better one (1 to 4 of more), T tie, X all bad, S skip, Q stop for now.",
+vote_commands = command_group(
+    "Blind votes. Keys: A or B the better one (1 to 4 of more), T tie, X all bad, S skip, Q stop for now."
 )
+_do = partial(do_stored, "votes_told")
 
 
 @vote_commands.command()
@@ -108,10 +107,3 @@ def scores(
 ) -> None:
     """Take the votes on an evaluation's answers as its scores by people, beside a judge's."""
     _do("scores", evaluation, as_json)
-
-
-def _do(name: str, *given: Any) -> None:
-    from multi_llm_comparator.cli import planning, votes_told
-
-    work = getattr(votes_told, name)
-    run(planning.without_models(lambda services: work(services, *given)))

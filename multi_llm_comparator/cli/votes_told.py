@@ -7,19 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
-from multi_llm_comparator.cli.consoles import messages, output, print_json, say
-from multi_llm_comparator.cli.export import LANGUAGES
-from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.cli.consoles import messages, output, print_json, print_table, say
+from multi_llm_comparator.cli.export import language_of
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.voting.export_markdown import RANKING_NAMES, ranking_rows
 from multi_llm_comparator.voting.human_preferences import human_preferences
 from multi_llm_comparator.voting.preference_pairs import write_pairs
-from multi_llm_comparator.voting.ranking import Ranking, points
+from multi_llm_comparator.voting.ranking import points
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
-from multi_llm_comparator.voting.tally import Tally, tally
+from multi_llm_comparator.voting.tally import tally
 from multi_llm_comparator.voting.words import notes, verdict_lines
 from multi_llm_comparator.voting.words import say as in_words
 from multi_llm_comparator.wiring import Services
@@ -27,33 +23,21 @@ from multi_llm_comparator.wiring import Services
 
 async def ranking(
     work: Services, run_ids: Sequence[str], tag: str, with_style: bool, language: str, as_json: bool
-) -> bool:
+) -> None:
     """Raises RunNotFoundError; ConfigurationError: no such language."""
-    known = [one for one in LANGUAGES if one == language]
-    if not known:
-        raise ConfigurationError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
+    words = language_of(language)
     sessions = await _sessions(work, run_ids)
     if as_json:
-        print_json(told_ranking(sessions, tag=tag, with_style=with_style, language=known[0]))
-        return True
+        print_json(told_ranking(sessions, tag=tag, with_style=with_style, language=words))
+        return
     found = tally(sessions, tag=tag)
     ranked = found.ranked(with_style=with_style)
     if ranked.standings:
-        output.print(_table(found, ranked, known[0]))
-    for line in verdict_lines(found, ranked, known[0]):
+        print_table((in_words(words, name) for name in RANKING_NAMES), ranking_rows(found, ranked, words))
+    for line in verdict_lines(found, ranked, words):
         output.print(line)
-    for note in notes(found, ranked, known[0]):
+    for note in notes(found, ranked, words):
         messages.print(note, style="dim")
-    return True
-
-
-def _table(found: Tally, ranked: Ranking, language: Language) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in RANKING_NAMES:
-        table.add_column(in_words(language, name), overflow="fold")
-    for row in ranking_rows(found, ranked, language):
-        table.add_row(*map(Text, row))
-    return table
 
 
 def told_ranking(
@@ -80,21 +64,19 @@ def told_ranking(
     }
 
 
-async def pairs(work: Services, file: Path, run_ids: Sequence[str], as_json: bool) -> bool:
+async def pairs(work: Services, file: Path, run_ids: Sequence[str], as_json: bool) -> None:
     """Raises ConfigurationError: no vote prefers one answer to another."""
     path = file.expanduser()
     count = write_pairs(path, await _sessions(work, run_ids))
     tuned = f"llm-cooperation tune --method dpo --data_path {path}"
     say(f"{count} pairs are in {path}; tune with: {tuned}", as_json, {"written": str(path), "pairs": count})
-    return True
 
 
-async def scores(work: Services, run_id: str, as_json: bool) -> bool:
+async def scores(work: Services, run_id: str, as_json: bool) -> None:
     """Raises RunNotFoundError."""
     run = await work.evaluations.get(run_id)
     count = await run.take_votes(human_preferences(await work.votes.all_sessions()))
     say(f"{count} scores by people are in evaluation {run_id}", as_json, {"run_id": run_id, "scores": count})
-    return True
 
 
 async def _sessions(work: Services, run_ids: Sequence[str]) -> list[VotingSnapshot]:

@@ -17,7 +17,6 @@ from multi_llm_comparator.cli.running_models import everything
 from multi_llm_comparator.cli.votes_told import told_ranking
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.evaluation.measuring.human_votes import voting_spec
 from multi_llm_comparator.evaluation.vote_setup import vote_spec
@@ -188,7 +187,7 @@ def _show(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
     """The prompt and the answers by their places. Nothing that is printed here knows a contestant."""
     messages.rule(Text(f"{snapshot.by_hand + 1} of {snapshot.spec.turns}"))
     for image in snapshot.images_of(turn):
-        messages.print(f"[{plain(image.name)}]", style="dim")
+        messages.print(f"[{image.name}]", style="dim")
     messages.print(snapshot.spec.prompts[turn.prompt].text)
     for letter, answer in zip(PLACES.upper(), turn.answers, strict=False):
         messages.print(f"\n{letter}", style="bold")

@@ -6,7 +6,6 @@ All are made from the one file that :mod:`services.first_model` brings, so none 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Literal
 from multi_llm_comparator.conversion.jobs import ConversionJob, ConversionJobs
 from multi_llm_comparator.conversion.provenance import converted_from, source_fingerprint
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.services.first_model import FIRST_MODEL, PackagedModel, fetch
 
 __all__ = ["TARGETS", "FirstForms", "Preparation", "form_path"]
@@ -100,10 +100,7 @@ class FirstForms:
         return self.progress
 
     async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks(self._task)
 
     async def _run(self, bring: bool) -> None:
         try:

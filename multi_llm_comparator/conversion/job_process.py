@@ -6,8 +6,6 @@ JSON go back: ``progress`` a few times a second, then ``result`` or ``error``. S
 
 from __future__ import annotations
 
-import json
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -17,8 +15,7 @@ from multi_llm_comparator.conversion.convert import convert
 from multi_llm_comparator.conversion.report import Phase
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError
-from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, answer, tell
-from multi_llm_comparator.services.worker import be_nicer, die_with_parent
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, answer, requests, tell
 
 # Behind the models that answer: nobody waits for a conversion as one waits for a word.
 NICENESS = 10
@@ -38,12 +35,9 @@ class _Teller:
 
 
 def main() -> None:
-    request = json.loads(sys.stdin.readline())
-    die_with_parent(request["parent"])
     # As an exception it passes through everything that cleans up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    be_nicer(NICENESS)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    request = next(requests(NICENESS))
     source, out = Path(request["source"]), Path(request["out"])
     adapter = Path(request["adapter"]) if request.get("adapter") else None
 

@@ -7,29 +7,27 @@ may be closed meanwhile; the job goes on as long as the app does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from multi_llm_comparator.conversion.convert import canonical_target
 from multi_llm_comparator.conversion.places import remove_leftovers
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
 from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
+from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError
 from multi_llm_comparator.core.private_files import umask_for_models
 from multi_llm_comparator.services.asked_process import AskedProcess
+from multi_llm_comparator.services.background import BackgroundProgress, BackgroundTask, BackgroundTasks
 from multi_llm_comparator.services.memory_watch import used_too_much, work_limit_bytes
 
-__all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
+__all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress"]
 
-ConversionState = Literal["waiting", "running", "done", "failed", "cancelled"]
 MAX_WAITING = 20
-MAX_KEPT = 50
 MAX_LINE_BYTES = 4 * 2**20
 # A child that was told to end cleans up; one that does not is killed.
 END_WITHIN_S = 5.0
@@ -42,25 +40,18 @@ log = logging.getLogger(__name__)
 Check = Callable[[Path, Path | None, Path], Awaitable[object]]
 
 
-@dataclass(frozen=True, slots=True)
-class ConversionProgress:
-    """How far a conversion is. ``share`` is of the whole, from 0 to 1; times are of :func:`core.clock.now`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionProgress(BackgroundProgress):
+    """How far a conversion is. ``share`` is of the whole, from 0 to 1; ``began_at`` is of :func:`core.clock.now`.
 
     ``unchecked`` is why the predictions of what was made could not be compared; empty where they were, or need not be.
     """
 
-    state: ConversionState = "waiting"
     phase: Phase = "reading"
     share: float = 0.0
     began_at: float | None = None
-    ended_at: float | None = None
-    error: MultiLLMError | None = None
     report: ConversionReport | None = None
     unchecked: str = ""
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
 
     @property
     def eta_s(self) -> float | None:
@@ -70,60 +61,38 @@ class ConversionProgress:
         return (now() - self.began_at) * (1.0 - self.share) / self.share
 
 
-class ConversionJob:
-    """One conversion. Its :attr:`progress` is a snapshot that any thread may read."""
+class ConversionJob(BackgroundTask[ConversionProgress]):
+    """One conversion. Cancelled, it removes what it wrote; a file that is whole already stays, unchecked."""
 
     def __init__(
-        self, source: Path, out: Path, target: str, *, overwrite: bool, max_bytes: int, adapter: Path | None = None
+        self,
+        jobs: ConversionJobs,
+        source: Path,
+        out: Path,
+        target: str,
+        *,
+        overwrite: bool,
+        adapter: Path | None,
+        is_checked: bool,
     ) -> None:
+        super().__init__(f"the conversion of {source.name!r}", ConversionProgress(), ConversionError)
         self.id = uuid.uuid4().hex[:12]
         self.source, self.out, self.target, self.overwrite = source, out, target, overwrite
         self.adapter = adapter
-        self._max_bytes = max_bytes
-        self.progress = ConversionProgress()
-        self._task: asyncio.Task[None] | None = None
+        self._jobs, self._max_bytes = jobs, jobs.limit_bytes()
+        self._check = jobs.check if is_checked else None
 
-    def begin(self, turn: asyncio.Semaphore, made: Callable[[], object], check: Check | None) -> None:
-        """Begin, as soon as ``turn`` lets it; ``check`` what was made. Called once, on the event loop."""
-        self._task = asyncio.create_task(self._run(turn, made, check))
-
-    async def wait(self) -> ConversionProgress:
-        """Wait until it is over, however it ends."""
-        assert self._task is not None
-        await asyncio.wait({self._task})
-        return self.progress
-
-    async def cancel(self) -> None:
-        """End it at once and remove what it wrote; a file that is whole already stays, unchecked."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-        if not self.progress.is_over:
-            # Cancelled before its first step.
-            self._end("cancelled")
-
-    async def _run(self, turn: asyncio.Semaphore, made: Callable[[], object], check: Check | None) -> None:
-        try:
-            async with turn:
-                self.progress = replace(self.progress, state="running", began_at=now())
-                report = await self._convert()
-                await asyncio.to_thread(made)
-                unchecked = "" if check is None else await self._compared(check)
-            self._end("done", report=report, unchecked=unchecked)
-        except MultiLLMError as exc:
-            self._end("failed", error=exc)
-        except asyncio.CancelledError:
-            self._end("cancelled")
-            raise
-        except Exception as exc:
-            # The edge of a background task: nobody else would see it, and the job would seem to run for ever.
-            log.exception("the conversion of %r failed", str(self.source))
-            why = f"the conversion itself failed ({type(exc).__name__}: {str(exc)[:300]}); the log has the details"
-            self._end("failed", error=ConversionError(why))
+    async def work(self) -> dict[str, Any]:
+        async with self._jobs.turn:
+            self.note(state="running", began_at=now())
+            report = await self._convert()
+            await asyncio.to_thread(self._jobs.made)
+            unchecked = "" if self._check is None else await self._compared(self._check)
+            return {"report": report, "unchecked": unchecked}
 
     async def _compared(self, check: Check) -> str:
         """Have the predictions of what was made compared; why that could not be. The file itself is there."""
-        self.progress = replace(self.progress, phase="comparing", share=1.0)
+        self.note(phase="comparing", share=1.0)
         try:
             await check(self.source, self.adapter, self.out)
         except MultiLLMError as exc:
@@ -137,11 +106,8 @@ class ConversionJob:
             return f"the check itself failed ({type(exc).__name__}); the log has the details"
         return ""
 
-    def _end(self, state: ConversionState, **more: Any) -> None:
-        self.progress = replace(self.progress, state=state, ended_at=now(), **more)
-
     async def _convert(self) -> ConversionReport:
-        remove_leftovers(self.out)
+        """Raises ConversionError: it took more RAM than it may, or ended unexpectedly; what the conversion raises."""
         request = {
             "source": str(self.source.absolute()),
             "out": str(self.out.absolute()),
@@ -149,25 +115,31 @@ class ConversionJob:
             "adapter": None if self.adapter is None else str(self.adapter.absolute()),
             "overwrite": self.overwrite,
         }
+        remove_leftovers(self.out)
         try:
-            async with contextlib.aclosing(_ask(request, self._max_bytes)) as messages:
-                async for message in messages:
-                    match message:
-                        case {"kind": "progress"}:
-                            phase, share = message["phase"], message["share"]
-                            self.progress = replace(self.progress, phase=phase, share=share)
-                        case {"kind": "result"}:
-                            report = ConversionReport.from_dict(message["report"])
-                            return replace(report, out=self.out)
-                        case _:
-                            raise error_from_name(message["type"], message["message"])
+            child = await _spawn()
+            try:
+                found = await child.ask(
+                    request,
+                    max_bytes=self._max_bytes,
+                    on_progress=lambda told: self.note(phase=told["phase"], share=told["share"]),
+                )
+            finally:
+                # Told first, so that it can clean up.
+                await child.end(within_s=END_WITHIN_S)
         finally:
             remove_leftovers(self.out)
-        raise ConversionError(f"the conversion of {self.source.name!r} ended unexpectedly; the log may say why")
+        if found is not None:
+            return replace(ConversionReport.from_dict(found["report"]), out=self.out)
+        if child.took_bytes is None:
+            raise ConversionError(f"the conversion of {self.source.name!r} ended unexpectedly; the log may say why")
+        what = f"the conversion of {self.source.name!r}"
+        said = used_too_much(what, child.took_bytes, self._max_bytes, "it was at work")
+        raise ConversionError(f"{said}; raise max_memory_gb if the machine has more, or look at the file's origin")
 
 
-class ConversionJobs:
-    """All conversions of this process. Its methods are called on one event loop; :attr:`jobs` may be read anywhere.
+class ConversionJobs(BackgroundTasks[ConversionJob]):
+    """All conversions of this process, one at a time.
 
     Args:
         made: called in a thread when a model was made, before its job is done: to scan again.
@@ -182,19 +154,9 @@ class ConversionJobs:
         check: Check | None = None,
         limit_bytes: Callable[[], int] = work_limit_bytes,
     ) -> None:
-        self._made, self._check, self._limit_bytes = made, check, limit_bytes
-        self._jobs: tuple[ConversionJob, ...] = ()
-        self._turn = asyncio.Semaphore(1)
-
-    @property
-    def jobs(self) -> tuple[ConversionJob, ...]:
-        """Newest first; finished ones beyond the last fifty are forgotten."""
-        return self._jobs
-
-    @property
-    def running(self) -> tuple[ConversionJob, ...]:
-        """Those at work or waiting for their turn, newest first."""
-        return tuple(job for job in self._jobs if not job.progress.is_over)
+        super().__init__()
+        self.made, self.check, self.limit_bytes = made, check, limit_bytes
+        self.turn = asyncio.Semaphore(1)
 
     def start(
         self,
@@ -229,39 +191,8 @@ class ConversionJobs:
             raise ConversionError(f"{str(out)!r} is there already; delete or rename it, or choose another name")
         if len(self.running) > MAX_WAITING:
             raise ConversionError(f"{MAX_WAITING} conversions wait already; start it when some are done")
-        job = ConversionJob(source, out, wanted, overwrite=overwrite, max_bytes=self._limit_bytes(), adapter=adapter)
-        over = [other for other in self._jobs if other.progress.is_over][: MAX_KEPT - 1]
-        self._jobs = (job, *(other for other in self._jobs if not other.progress.is_over or other in over))
-        job.begin(self._turn, self._made, self._check if is_checked else None)
-        return job
-
-    def forget(self, job: ConversionJob) -> None:
-        """Take a job that is over off the list."""
-        self._jobs = tuple(other for other in self._jobs if other is not job or not job.progress.is_over)
-
-    async def aclose(self) -> None:
-        """Cancel whatever runs or waits."""
-        await asyncio.gather(*(job.cancel() for job in self.running))
-
-
-async def _ask(request: dict[str, Any], max_bytes: int) -> AsyncGenerator[dict[str, Any], None]:
-    """Run one conversion in a child process; closing the iterator, or cancelling, ends the child.
-
-    Raises:
-        ConversionError: it took more than ``max_bytes`` of RAM and was ended.
-    """
-    child = await _spawn()
-    try:
-        async with contextlib.aclosing(child.answers(request, max_bytes=max_bytes)) as messages:
-            async for message in messages:
-                yield message
-        if child.took_bytes is not None:
-            name = Path(request["source"]).name
-            said = used_too_much(f"the conversion of {name!r}", child.took_bytes, max_bytes, "it was at work")
-            raise ConversionError(f"{said}; raise max_memory_gb if the machine has more, or look at the file's origin")
-    finally:
-        # Told first, so that it can clean up.
-        await child.end(within_s=END_WITHIN_S)
+        job = ConversionJob(self, source, out, wanted, overwrite=overwrite, adapter=adapter, is_checked=is_checked)
+        return self.begin(job)
 
 
 async def _spawn() -> AskedProcess:

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.snapshot import Phase
-from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
+from multi_llm_comparator.cooperation.spec import CooperationSpec
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
-
-if TYPE_CHECKING:
-    from multi_llm_comparator.cooperation.run import CooperationRun
+from multi_llm_comparator.runs.stored import LifeDocument
+from multi_llm_comparator.tracking.records import ItemRecord
 
 KIND = "cooperation"
-SCHEMA_VERSION = 1
 _CALL = TypeAdapter(Call)
 
 
 class CooperationDocument(LifeDocument):
     """Everything of a run but its calls, which are stored one by one."""
 
+    of_kind = KIND
     spec: CooperationSpec
     phase: Phase = ""
     counts: list[Count] = Field(default=[])
     outcome: Outcome | None = None
-
-
-def run_record(run: CooperationRun) -> RunRecord:
-    """What the store keeps of a run; its line in lists names mode and members."""
-    counts = [run.counts[n] for n in sorted(run.counts)]
-    document = CooperationDocument(spec=run.spec, counts=counts, outcome=run.outcome, **life_of(run))
-    answer = run.outcome.answer if run.outcome else ""
-    return record_of(
-        run,
-        document,
-        SCHEMA_VERSION,
-        detail=f"{run.spec.mode}: {', '.join(run.spec.targets)}",
-        models=(*run.spec.targets, f"{PREFIX}{run.spec.mode}"),
-        search_text=f"{run.spec.question}\n{answer}",
-    )
 
 
 def call_item(run_id: str, call: Call, position: int) -> ItemRecord:
@@ -57,11 +39,6 @@ def call_item(run_id: str, call: Call, position: int) -> ItemRecord:
         text=call.text,
         record=record,
     )
-
-
-def read_run(record: RunRecord) -> CooperationDocument:
-    """See :func:`read_document`."""
-    return read_document(record, CooperationDocument, KIND, SCHEMA_VERSION)
 
 
 def read_call(item: ItemRecord) -> Call:

@@ -10,7 +10,7 @@ from multi_llm_comparator.charts.svg import lane_chart
 from multi_llm_comparator.cooperation.lanes import cooperation_lanes
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.tables import figure_table, ranking_table, vote_table
-from multi_llm_comparator.cooperation.words import left_out_text, made_text, note_text, part_text, words_of
+from multi_llm_comparator.cooperation.words import outcome_texts, part_text, words_of
 from multi_llm_comparator.core.readable import Language, cut, seconds
 from multi_llm_comparator.runs.exporting import html_page, utc_time
 
@@ -19,12 +19,7 @@ MAX_SHOWN_CHARS = 20_000
 
 def to_html(run: CooperationSnapshot, language: Language) -> str:
     """The whole run as a page."""
-    say, outcome = words_of(language), run.outcome
-    remarks = []
-    if outcome is not None:
-        remarks = [made_text(outcome.made_by, outcome.of, language)]
-        remarks += [note_text(note, language) for note in outcome.notes]
-        remarks += [left_out_text(left, language) for left in outcome.left_out]
+    say = words_of(language)
     return html_page(
         __file__,
         language,
@@ -32,7 +27,7 @@ def to_html(run: CooperationSnapshot, language: Language) -> str:
         t=say,
         created=utc_time(run.created_at),
         wall=seconds(run.wall_s, language),
-        remarks=remarks,
+        remarks=[] if run.outcome is None else outcome_texts(run.outcome, language),
         votes=[(count.round, *vote_table(run, count, language)) for count in run.counts],
         ranking=ranking_table(run, language),
         figures=figure_table(run, language),

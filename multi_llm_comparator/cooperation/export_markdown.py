@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.tables import figure_table, ranking_table, vote_table
-from multi_llm_comparator.cooperation.words import left_out_text, made_text, note_text, part_text, words_of
+from multi_llm_comparator.cooperation.words import outcome_texts, part_text, words_of
 from multi_llm_comparator.core.markdown_text import fenced, one_line, table
 from multi_llm_comparator.core.readable import NOTHING, Language, iso_time, seconds
 
@@ -26,10 +26,8 @@ def _lines(run: CooperationSnapshot, language: Language) -> Iterator[str]:
     yield from ("", f"## {say('question')}", "", *fenced(spec.question), "", f"## {say('answer')}", "")
     yield from fenced(run.answer if run.answer is not None else run.error or NOTHING)
     if outcome is not None:
-        yield from ("", one_line(made_text(outcome.made_by, outcome.of, language)))
-        lines = [note_text(note, language) for note in outcome.notes]
-        lines += [left_out_text(left, language) for left in outcome.left_out]
-        yield from ("", *(f"- {one_line(line)}" for line in lines))
+        made, *remarks = outcome_texts(outcome, language)
+        yield from ("", one_line(made), "", *(f"- {one_line(remark)}" for remark in remarks))
     for count in run.counts:
         yield from ("", f"## {say('votes')}: {say('round', n=count.round)}", "")
         yield from table(*vote_table(run, count, language))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from multi_llm_comparator.cooperation.documents import KIND, read_call, read_run
+from multi_llm_comparator.cooperation.documents import KIND, CooperationDocument, read_call
 from multi_llm_comparator.cooperation.export import export_cooperation
 from multi_llm_comparator.cooperation.integration import strategy
 from multi_llm_comparator.cooperation.run import CooperationRun
@@ -65,7 +65,7 @@ class CooperationRegistry(TaskRunKind[CooperationRun]):
         return spec.model_copy(update={"members": members})
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> CooperationRun:
-        document = read_run(record)
+        document = CooperationDocument.read(record)
         run = CooperationRun(self._source, document.spec, run_id=record.id)
         take_life(run, document)
         run.outcome, run.counts = document.outcome, {count.round: count for count in document.counts}

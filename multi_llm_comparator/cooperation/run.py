@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.desk import Desk
-from multi_llm_comparator.cooperation.documents import KIND, call_item, run_record
+from multi_llm_comparator.cooperation.documents import KIND, CooperationDocument, call_item
 from multi_llm_comparator.cooperation.modes import MODE_FUNCTIONS
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot, Phase
-from multi_llm_comparator.cooperation.spec import CooperationSpec
+from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import TextSource
+from multi_llm_comparator.runs.stored import life_of, record_of
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
@@ -92,7 +93,16 @@ class CooperationRun(TaskRun[CooperationSnapshot, Phase]):
     # --- what is stored ---------------------------------------------------------------------------------------------
 
     def run_record(self) -> RunRecord:
-        return run_record(self)
+        """Its line in lists names mode and members."""
+        counts = [self.counts[n] for n in sorted(self.counts)]
+        answer = self.outcome.answer if self.outcome else ""
+        return record_of(
+            self,
+            CooperationDocument(spec=self.spec, counts=counts, outcome=self.outcome, **life_of(self)),
+            detail=f"{self.spec.mode}: {', '.join(self.spec.targets)}",
+            models=(*self.spec.targets, f"{PREFIX}{self.spec.mode}"),
+            search_text=f"{self.spec.question}\n{answer}",
+        )
 
     def item_record(self, key: str) -> ItemRecord:
         return call_item(self.id, self.calls[key], list(self.calls).index(key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from multi_llm_comparator.cooperation.calls import CooperationNote, LeftOut
+from multi_llm_comparator.cooperation.outcome import Outcome
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.words import Words
 
@@ -30,6 +31,13 @@ def made_text(made_by: str, of: str, language: Language) -> str:
     """How the answer was made, and of whose answer or by whom."""
     say, key = words_of(language), f"made_{made_by}"
     return say(key, of=of) if key in WORDS[language] else say("made_other", made_by=made_by, of=of)
+
+
+def outcome_texts(outcome: Outcome, language: Language) -> list[str]:
+    """How the answer was made; then what is to be said of it: remarks, and who does not count."""
+    notes = [note_text(note, language) for note in outcome.notes]
+    left_out = [left_out_text(left, language) for left in outcome.left_out]
+    return [made_text(outcome.made_by, outcome.of, language), *notes, *left_out]
 
 
 def part_text(purpose: str, role: str, language: Language) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
-from multi_llm_comparator.core.usage_errors import shown
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -44,7 +43,7 @@ def exit_code(
         say(f"error: {exc}")
         return WRONG if is_wrong_use(exc) else FAILED
     except Exception as exc:
-        if (wrong := shown(exc)) is not None:
+        if (wrong := _shown(exc)) is not None:
             return wrong
         if record is None and not isinstance(exc, OSError):
             raise
@@ -54,3 +53,15 @@ def exit_code(
         else:
             say(f"error: {type(exc).__name__}; the details are in {where}")
     return FAILED
+
+
+def _shown(error: Exception) -> int | None:
+    """Show an error of the command line's parser, which says what was typed wrong; its exit code.
+
+    None if the error is another one. Typer keeps these classes to itself, but not their methods.
+    """
+    show = getattr(error, "show", None)
+    if show is None:
+        return None
+    show()
+    return int(getattr(error, "exit_code", WRONG))

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
+from multi_llm_comparator.core.exceptions import ConfigurationError
+
 
 @contextmanager
 def open_regular(path: Path) -> Iterator[BufferedReader]:
@@ -57,6 +59,18 @@ def read_text(path: Path, max_bytes: int) -> str:
         ValueError: it is not UTF-8.
     """
     return read_bytes(path, max_bytes).decode("utf-8")
+
+
+def read_given(path: Path, max_bytes: int) -> bytes:
+    """The whole content of a file that a user names; ``~`` is a home folder.
+
+    Raises:
+        ConfigurationError: see :func:`read_bytes`.
+    """
+    try:
+        return read_bytes(path.expanduser(), max_bytes)
+    except OSError as exc:
+        raise ConfigurationError(f"{str(path)!r} cannot be read: {exc.strerror or exc}") from exc
 
 
 def _spoken(size_bytes: int) -> str:

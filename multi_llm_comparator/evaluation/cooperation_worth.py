@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from multi_llm_comparator.cooperation.documents import KIND as COOPERATION
-from multi_llm_comparator.cooperation.documents import read_run
+from multi_llm_comparator.cooperation.documents import CooperationDocument
 from multi_llm_comparator.cooperation.normalising import ballot_of
 from multi_llm_comparator.cooperation.spec import PREFIX
 from multi_llm_comparator.cooperation.weighting import Record, weights_from
@@ -111,7 +111,7 @@ class Worths:
         at = RunFilter(kind=COOPERATION, model=f"{PREFIX}{name}", made_after=snapshot.created_at, made_before=until)
         runs = self._evaluations.runs
         for summary in await runs.list(at, 1):
-            spec = read_run(await asyncio.to_thread(runs.store.load_run, summary.id)).spec
+            spec = CooperationDocument.read(await asyncio.to_thread(runs.store.load_run, summary.id)).spec
             return {self._canonical(member.target) for member in spec.members} == members
         return False
 

@@ -31,6 +31,16 @@ class SupportsLoad(Protocol):
     def load(self, name: str) -> dict[str, Any]: ...
 
 
+class HeldConfig:
+    """A configuration that is made, not read from a file."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    def load(self, name: str) -> dict[str, Any]:
+        return self._data
+
+
 class ConfigLoader:
     """Reads YAML files below one folder, that of the settings by default."""
 

@@ -14,6 +14,7 @@ from multi_llm_comparator.core.events import Event, Failed, Finished
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.groups.answer_cache import AnswerCache, AnswerRecorder, cache_key, replay
 from multi_llm_comparator.groups.budgets import spent_today_usd
 from multi_llm_comparator.groups.call import Call
@@ -193,10 +194,8 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Stop the background work and close connections and files."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
-            self._watching = None
+        await end_tasks(self._watching)
+        self._watching = None
         self._forget()
         await self.parts.pools.aclose()
         await self.parts.endpoints.aclose()

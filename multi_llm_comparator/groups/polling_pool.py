@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RateLimitedError
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.groups.config import GroupsConfig, Pool
 from multi_llm_comparator.groups.health import HealthBoard
 from multi_llm_comparator.groups.schedulers import Instance, Scheduler, make_scheduler
@@ -169,9 +170,7 @@ class PollingPoolManager:
         self._check = None
         self._forget()
         tasks, self._tasks = list(self._tasks.values()), {}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
 
     def get_status(self) -> dict[str, Any]:
         return {name: pool.get_status() for name, pool in self._pools.items()}

@@ -13,6 +13,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.groups.background import Background
 from multi_llm_comparator.groups.limits import Grant, Level, Refusal
 from multi_llm_comparator.groups.redis_scripts import COUNT, PREFIX, RENEW, SETTLE, TAKE
@@ -148,9 +149,7 @@ class RedisLimits:
         self._seen = {key: seen for key, seen in self._seen.items() if key in keys}
 
     async def aclose(self) -> None:
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
+        await end_tasks(self._renewing)
         await self._background.drain()
 
 

@@ -115,10 +115,10 @@ class PyTorchAnswer(Row):
         """Take note of what the model thinks, then change what biases, repetitions and a constraint change.
 
         Args:
-            logits: of the next token, shape (vocabulary,); changed in place.
+            logits: of the next token, float32, shape (vocabulary,); changed in place.
         """
         if self._chances is not None:
-            self._chances.look(logits.float().cpu().numpy())
+            self._chances.look(logits.cpu().numpy())
         if self._edits is not None and (added := self._edits.added()):
             ids = torch.tensor(list(added), device=logits.device)
             logits[ids] += torch.tensor(list(added.values()), device=logits.device, dtype=logits.dtype)

@@ -243,7 +243,7 @@ class PyTorchEngine(Engine):
             if logits is None:
                 self._events.append(Reading(request_id=answer.id, tokens=answer.done))
                 return
-            self._reading = None
+            self._reading, logits = None, logits.float()
             _prepare([answer], logits)
             first = StepSampler([answer.sampler], [answer.answered], self._device).pick(logits)
             self._take([answer], first)
@@ -255,7 +255,7 @@ class PyTorchEngine(Engine):
     def _decode(self) -> None:
         rows = [row for row in self._decoder.rows if isinstance(row, PyTorchAnswer)]
         try:
-            logits = self._decoder.decode()
+            logits = self._decoder.decode().float()
             if self._sampler is None:
                 histories = [row.answered for row in rows]
                 self._sampler = StepSampler([row.sampler for row in rows], histories, self._device)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.jobs.account import Account
 from multi_llm_comparator.jobs.documents import JobDocument, run_record, sample_item
 from multi_llm_comparator.jobs.ending import ending_of
@@ -246,9 +247,7 @@ class JobRun(LiveRun):
             await self.recorder.flush()
 
     async def _let_go(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await end_tasks(self._task)
 
     async def resume(self) -> None:
         """Have it wait for its turn again; its kind continues from the last checkpoint. One that is done stays so."""

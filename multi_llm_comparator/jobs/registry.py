@@ -21,6 +21,7 @@ from multi_llm_comparator.core.exceptions import (
     RunNotFoundError,
 )
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.jobs.documents import read_document, read_sample, restored_account
 from multi_llm_comparator.jobs.entries import OTHER_PAGE, PAGES, entry_of, job_kinds
 from multi_llm_comparator.jobs.export import export_job
@@ -376,9 +377,7 @@ class JobRegistry:
         self._is_open = False
         for run in self._running.values():
             log.warning("job %s (%s) goes on without the app, which follows it again once opened", run.id, run.title)
-        if self._tending is not None:
-            self._tending.cancel()
-            await asyncio.gather(self._tending, return_exceptions=True)
+        await end_tasks(self._tending)
 
 
 def refuse_cluster(spec: JobSpec) -> None:

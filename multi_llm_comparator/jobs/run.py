@@ -20,11 +20,10 @@ from filelock import FileLock, Timeout
 from multi_llm_comparator.core.at_work import this_process
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.telemetry import switch_off_telemetry
+from multi_llm_comparator.jobs.bounds import end_beyond, keep_bounded
 from multi_llm_comparator.jobs.entries import load_entry
 from multi_llm_comparator.jobs.events import Began, Ended, cut
 from multi_llm_comparator.jobs.folder import JobFolder
-from multi_llm_comparator.jobs.log_bound import keep_bounded
-from multi_llm_comparator.jobs.memory_bound import end_beyond
 from multi_llm_comparator.jobs.process import AT_WORK_ALREADY
 from multi_llm_comparator.jobs.report import EventsFile, Report, Sink
 from multi_llm_comparator.jobs.spec import JobSpec

@@ -15,18 +15,19 @@ from multi_llm_comparator.plans.options import KIND, Phase, PlanOptions
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
+from multi_llm_comparator.runs.stored import LifeDocument, life_of
+from multi_llm_comparator.tracking.records import ItemRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.plans.plan_run import PlanRun
 
-SCHEMA_VERSION = 1
 _STEP_RUN = TypeAdapter(StepRun)
 
 
 class PlanRunDocument(LifeDocument):
     """Everything of a run but its steps' outcomes, which are stored one by one as they end."""
+
+    of_kind = KIND
 
     @field_validator("state", mode="before")
     @classmethod
@@ -63,20 +64,6 @@ def run_document(run: PlanRun) -> PlanRunDocument:
     )
 
 
-def run_record(run: PlanRun) -> RunRecord:
-    """What the store keeps of a run; its line in lists names the models."""
-    executor = run.options.executor
-    names = dict.fromkeys((run.options.router_model, executor.small_model, executor.large_model))
-    return record_of(
-        run,
-        run_document(run),
-        SCHEMA_VERSION,
-        detail=", ".join(filter(None, names)),
-        models=filter(None, names),
-        search_text=f"{run.question}\n{run.answer or ''}",
-    )
-
-
 def step_item(run_id: str, step: StepRun, position: int = 0) -> ItemRecord:
     """What the store keeps of a step, the ``position``-th of its plan."""
     document: dict[str, Any] = _STEP_RUN.dump_python(step, mode="json")
@@ -88,11 +75,6 @@ def step_item(run_id: str, step: StepRun, position: int = 0) -> ItemRecord:
         text=step.answer or "",
         record=document,
     )
-
-
-def read_run(record: RunRecord) -> PlanRunDocument:
-    """See :func:`read_document`."""
-    return read_document(record, PlanRunDocument, KIND, SCHEMA_VERSION)
 
 
 def read_step(record: ItemRecord) -> StepRun:

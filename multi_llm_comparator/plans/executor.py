@@ -18,6 +18,7 @@ from multi_llm_comparator.core.exceptions import EmptyAnswerError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.plans.errors import UnknownDependencyError
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import joined_results, result_of, step_prompt
@@ -297,10 +298,7 @@ class PlanExecutor:
     async def _end_all(self) -> None:
         """However the execution ends, nothing goes on behind it and no step is left in between."""
         self._is_ending = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         for run in self.runs.values():
             if not run.is_over:
                 self._end(run, "skipped", "the run was stopped")

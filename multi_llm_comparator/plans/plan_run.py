@@ -12,13 +12,14 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError, error_from_name, kind_of_all
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.documents import run_record, step_item
+from multi_llm_comparator.plans.documents import run_document, step_item
 from multi_llm_comparator.plans.executor import PlanExecutor
 from multi_llm_comparator.plans.options import KIND, Phase, PlanOptions, open_planner
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
 from multi_llm_comparator.plans.prompts import aggregate_prompt, planner_messages, result_of
 from multi_llm_comparator.plans.step_run import StepRun, StepState
+from multi_llm_comparator.runs.stored import record_of
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
@@ -226,7 +227,16 @@ class PlanRun(TaskRun["PlanRun", Phase]):
         await super().save(*new, *keys)
 
     def run_record(self) -> RunRecord:
-        return run_record(self)
+        """Its line in lists names the models."""
+        executor = self.options.executor
+        names = dict.fromkeys((self.options.router_model, executor.small_model, executor.large_model))
+        return record_of(
+            self,
+            run_document(self),
+            detail=", ".join(filter(None, names)),
+            models=filter(None, names),
+            search_text=f"{self.question}\n{self.answer or ''}",
+        )
 
     def item_record(self, key: str) -> ItemRecord:
         step = self.steps[key]

@@ -9,7 +9,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import PlanError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
-from multi_llm_comparator.plans.documents import end_steps, read_run, read_step, restored_plan, restored_steps
+from multi_llm_comparator.plans.documents import PlanRunDocument, end_steps, read_step, restored_plan, restored_steps
 from multi_llm_comparator.plans.export import export_plan_run
 from multi_llm_comparator.plans.options import KIND, PlanOptions
 from multi_llm_comparator.plans.outlook import Outlook
@@ -91,7 +91,7 @@ class PlanRegistry(TaskRunKind[PlanRun]):
         return await self.launch(again, plan=again.plan, finished=kept)
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> PlanRun:
-        document = read_run(record)
+        document = PlanRunDocument.read(record)
         run = PlanRun(self._source, document.question, document.options, run_id=record.id)
         take_life(run, document)
         run.pauses, run.answer = document.pauses, document.answer

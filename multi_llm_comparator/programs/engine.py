@@ -17,6 +17,7 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.groups.config_loader import HeldConfig
 from multi_llm_comparator.programs.system_config import ModelSettings, SystemConfig
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.wiring import Services
@@ -114,7 +115,7 @@ class OpenAIEngine:
             self._show_figures(self._gateway, int(self._taken.MONITORING_CONFIG["prometheus_port"]))
 
     async def _open(self, found: Services, data: dict[str, Any]) -> Gateway:
-        groups = TaskGroupManager(_Held(data))
+        groups = TaskGroupManager(HeldConfig(data))
         gateway = Gateway(
             groups,
             # They are loaded once, by the workbench, which has limits of its own for them.
@@ -188,16 +189,6 @@ class OpenAIEngine:
             thread.join(timeout=5)
         if gateway is not None:
             await _there(gateway.aclose())
-
-
-class _Held:
-    """A configuration that is made, not read from a file."""
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
-
-    def load(self, name: str) -> dict[str, Any]:
-        return self._data
 
 
 def _setting(own: ModelSettings | None, parameter: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,19 +15,41 @@ from multi_llm_comparator.tracking.records import RunRecord, RunState
 # Of what a run asked, what a search in lists of runs finds.
 MAX_SEARCHED_CHARS = 200_000
 
-D = TypeVar("D", bound=BaseModel)
-
 
 class LifeDocument(BaseModel):
-    """The part of a run's document that every kind has."""
+    """The part of a run's document that every kind has. ``of_kind`` are the runs that it is of, ``schema_version`` the
+    newest form of it that this version of the workbench knows."""
 
     model_config = ConfigDict(extra="forbid")
+    of_kind: ClassVar[str]
+    schema_version: ClassVar[int] = 1
 
     state: RunState
     phase: str = ""
     created_at: float
     ended_at: float | None = None
     error: str | None = None
+
+    @classmethod
+    def read(cls, record: RunRecord) -> Self:
+        """The document of a stored run.
+
+        Raises:
+            DocumentError: it is of another kind, written by a newer version, or damaged.
+        """
+        kind, version = cls.of_kind, cls.schema_version
+        if record.kind != kind or record.schema_version > version:
+            raise DocumentError(
+                f"run {record.id!r} is a {record.kind} of schema version {record.schema_version}; this version reads "
+                f"a {kind} up to version {version}"
+            )
+        try:
+            return cls.model_validate(dict(record.document))
+        except ValidationError as exc:
+            raise DocumentError(
+                f"the stored {kind} {record.id!r} cannot be read: {exc.error_count()} problems; open it with the "
+                "version that wrote it"
+            ) from exc
 
 
 def life_of(run: TaskRun[Any, Any]) -> dict[str, Any]:
@@ -49,8 +71,7 @@ def take_life(run: TaskRun[Any, Any], document: LifeDocument) -> None:
 
 def record_of(
     run: TaskRun[Any, Any],
-    document: BaseModel,
-    version: int,
+    document: LifeDocument,
     *,
     detail: str,
     models: Iterable[str],
@@ -61,7 +82,6 @@ def record_of(
     Args:
         run: the run.
         document: everything of it but its items.
-        version: of the document's form.
         detail: its line in lists.
         models: what it asks; names that are there twice count once.
         search_text: what a search finds beside title and detail.
@@ -78,31 +98,5 @@ def record_of(
         updated_at=now(),
         document=document.model_dump(mode="json"),
         search_text=search_text[:MAX_SEARCHED_CHARS],
-        schema_version=version,
+        schema_version=document.schema_version,
     )
-
-
-def read_document(record: RunRecord, form: type[D], kind: str, version: int) -> D:
-    """The document of a stored run.
-
-    Args:
-        record: the run.
-        form: what its document is.
-        kind: what the run must be.
-        version: the newest form that this version of the workbench knows.
-
-    Raises:
-        DocumentError: it is of another kind, written by a newer version, or damaged.
-    """
-    if record.kind != kind or record.schema_version > version:
-        raise DocumentError(
-            f"run {record.id!r} is a {record.kind} of schema version {record.schema_version}; this version reads "
-            f"a {kind} up to version {version}"
-        )
-    try:
-        return form.model_validate(dict(record.document))
-    except ValidationError as exc:
-        raise DocumentError(
-            f"the stored {kind} {record.id!r} cannot be read: {exc.error_count()} problems; open it with the version "
-            "that wrote it"
-        ) from exc

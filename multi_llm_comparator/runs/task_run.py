@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import MultiLLMError, RunAtWorkError, StoreError
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, RunRecord, RunState
 
@@ -161,8 +162,7 @@ class TaskRun(LiveRun, Generic[S, P]):
         if self._task is None or self._task.done():
             return
         self._ends_as = state
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         if not self.is_over:
             # It was cancelled before it began.
             self._enter(state)

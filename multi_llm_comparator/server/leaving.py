@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from multi_llm_comparator.core.together import end_tasks
+
 T = TypeVar("T")
 # A client that takes nothing of a stream for so long holds a place that others need, and what was written for it.
 UNREAD_S = 120.0
@@ -32,9 +34,7 @@ async def unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             raise ClientLeftError
         return task.result()
     finally:
-        for one in (task, left):
-            one.cancel()
-        await asyncio.gather(task, left, return_exceptions=True)
+        await end_tasks(task, left)
 
 
 async def _left(receive: Receive) -> None:

@@ -12,9 +12,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from multi_llm_comparator.core.exceptions import error_from_name
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes
 
@@ -38,6 +39,7 @@ class AskedProcess:
         environment: Mapping[str, str] | None = None,
         leads_group: bool = False,
         umask: int = -1,
+        is_quiet: bool = False,
     ) -> AskedProcess:
         """Start ``python -m module``.
 
@@ -47,12 +49,14 @@ class AskedProcess:
             environment: of :func:`child_environment` if None.
             leads_group: it starts processes of its own, which are ended with it.
             umask: of the files that it makes; -1 is this process's.
+            is_quiet: what its libraries print is seen nowhere.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL if is_quiet else None,
             limit=max_line_bytes,
             env=child_environment() if environment is None else environment,
             start_new_session=leads_group,
@@ -68,40 +72,54 @@ class AskedProcess:
     def is_running(self) -> bool:
         return self._process.returncode is None
 
-    async def answers(
-        self, request: Mapping[str, Any], *, data: bytes | None = None, max_bytes: int | None = None
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        """What it says to a request, until it has said its ``result`` or ``error``, or has ended without.
+    async def ask(
+        self,
+        request: Mapping[str, Any],
+        *,
+        data: bytes | None = None,
+        max_bytes: int | None = None,
+        on_progress: Callable[[dict[str, Any]], None] = lambda told: None,
+    ) -> dict[str, Any] | None:
+        """What comes of a request; None where the process has ended without a word.
 
         Args:
             request: what is asked.
             data: sent behind the request; then nothing more can be asked.
             max_bytes: the RAM that it may take meanwhile, or it is ended.
+            on_progress: given whatever it tells before.
 
         Raises:
+            MultiLLMError: it refuses.
             ValueError: it said a line that is too long.
         """
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
+        assert self._process.stdout is not None
         watch = None if max_bytes is None else asyncio.create_task(self._end_beyond(max_bytes))
         try:
-            with contextlib.suppress(ConnectionError):
-                stdin.write(json.dumps({**request, "parent": os.getpid()}).encode() + b"\n")
-                if data is not None:
-                    stdin.write(data)
-                await stdin.drain()
-                if data is not None:
-                    stdin.close()
-            while line := await stdout.readline():
-                message: dict[str, Any] = json.loads(line)
-                # Read before: whoever is given it may take it apart.
-                is_last = message["kind"] in ("result", "error")
-                yield message
-                if is_last:
-                    return
+            await self._send(request, data)
+            while line := await self._process.stdout.readline():
+                told: dict[str, Any] = json.loads(line)
+                match told.pop("kind"):
+                    case "progress":
+                        on_progress(told)
+                    case "result":
+                        return told
+                    case _:
+                        raise error_from_name(told["type"], told["message"])
+            return None
         finally:
             if watch is not None:
                 watch.cancel()
+
+    async def _send(self, request: Mapping[str, Any], data: bytes | None) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        with contextlib.suppress(ConnectionError):
+            stdin.write(json.dumps({**request, "parent": os.getpid()}).encode() + b"\n")
+            if data is not None:
+                stdin.write(data)
+            await stdin.drain()
+            if data is not None:
+                stdin.close()
 
     async def _end_beyond(self, max_bytes: int) -> None:
         while (used_bytes := await asyncio.to_thread(own_bytes, self._process.pid)) <= max_bytes:

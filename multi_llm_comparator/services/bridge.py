@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from multi_llm_comparator.core.callers import handed_on
+from multi_llm_comparator.core.together import end_tasks
 
 T = TypeVar("T")
 
@@ -62,10 +63,7 @@ class Bridge:
         self._thread.join(timeout=10)
 
     async def _cancel_all(self) -> None:
-        tasks = [t for t in asyncio.all_tasks(self.loop) if t is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*(task for task in asyncio.all_tasks(self.loop) if task is not asyncio.current_task()))
 
 
 _bridge: Bridge | None = None

@@ -10,13 +10,12 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import logging
 import shutil
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +27,7 @@ from multi_llm_comparator.core.private_files import make_model_folder, umask_for
 from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.telemetry import SWITCHED_OFF
 from multi_llm_comparator.services.asked_process import AskedProcess
+from multi_llm_comparator.services.background import BackgroundProgress, BackgroundTask, BackgroundTasks
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub_files import (
     HubChoice,
@@ -42,13 +42,11 @@ from multi_llm_comparator.services.hub_files import (
 
 __all__ = ["DownloadProgress", "HubChoice", "HubClient", "HubDownload", "HubHit", "HubListing", "RemoteFile"]
 
-DownloadState = Literal["running", "checking", "done", "failed", "cancelled"]
 STAGING = ".downloads"
 # The only child that is given a key of the user's: gated models need it.
 HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 LOOK_UP_TIMEOUT_S = 120.0
 MAX_LINE_BYTES = 16 * 2**20
-MAX_KEPT = 50
 MAX_HITS, MAX_WORDS_CHARS = 25, 120
 # Left free on the disk beyond the model itself.
 SPARE_BYTES = 200 * 10**6
@@ -56,19 +54,15 @@ SPEED_WINDOW_S = 10.0
 # The Hub serves larger files only through a protocol of its own.
 LARGEST_FILE_BYTES = 50 * 10**9
 
-log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class DownloadProgress:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadProgress(BackgroundProgress):
     """How far a download is. Speed is over the last ten seconds; None means not known."""
 
-    state: DownloadState
-    done_bytes: int
+    done_bytes: int = 0
     total_bytes: int
     file: str = ""
     bytes_per_second: float | None = None
-    error: str | None = None
     path: Path | None = None
 
     @property
@@ -78,66 +72,36 @@ class DownloadProgress:
             return None
         return (self.total_bytes - self.done_bytes) / self.bytes_per_second
 
-    @property
-    def is_over(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
 
-
-class HubDownload:
-    """One download. Its :attr:`progress` is a snapshot that any thread may read."""
+class HubDownload(BackgroundTask[DownloadProgress]):
+    """One download. What has arrived of one that was cancelled is kept, and starting it again goes on from there."""
 
     def __init__(self, client: HubClient, listing: HubListing, choice: HubChoice) -> None:
-        self.listing, self.choice = listing, choice
-        self.started_at = now()
-        self.progress = DownloadProgress("running", 0, choice.size_bytes)
+        progress = DownloadProgress(state="running", total_bytes=choice.size_bytes)
+        super().__init__(f"the download of {listing.repo_id!r}", progress, DownloadError)
+        self.listing, self.choice, self._client = listing, choice, client
         self._seen: deque[tuple[float, int]] = deque(maxlen=200)
-        self._task = asyncio.create_task(self._run(client))
 
-    async def _run(self, client: HubClient) -> None:
-        try:
-            path = await client.download(self.listing, self.choice, self._note)
-            self.progress = replace(self.progress, state="done", done_bytes=self.progress.total_bytes, path=path)
-        except DownloadError as exc:
-            self.progress = replace(self.progress, state="failed", error=str(exc))
-        except asyncio.CancelledError:
-            self.progress = replace(self.progress, state="cancelled")
-            raise
-        except Exception as exc:
-            # The edge of a background task: nobody else would see it, and the download would seem to run for ever.
-            log.exception("the download of %r failed", self.listing.repo_id)
-            error = f"the download itself failed ({type(exc).__name__}: {str(exc)[:300]}); the log has the details"
-            self.progress = replace(self.progress, state="failed", error=error)
+    async def work(self) -> dict[str, Any]:
+        path = await self._client.download(self.listing, self.choice, self._told)
+        return {"done_bytes": self.progress.total_bytes, "path": path}
 
-    def _note(self, message: dict[str, Any]) -> None:
+    def _told(self, message: dict[str, Any]) -> None:
         done = min(int(message["done_bytes"]), self.progress.total_bytes)
         self._seen.append((now(), done))
         while self._seen[-1][0] - self._seen[0][0] > SPEED_WINDOW_S:
             self._seen.popleft()
         (first_at, first), (last_at, last) = self._seen[0], self._seen[-1]
         speed = (last - first) / (last_at - first_at) if last_at > first_at and last > first else None
-        self.progress = replace(
-            self.progress,
+        self.note(
             state="checking" if message["state"] == "checking" else "running",
             done_bytes=done,
             file=message["file"] or self.progress.file,
             bytes_per_second=speed,
         )
 
-    async def wait(self) -> DownloadProgress:
-        """Wait until it is over, however it ends."""
-        await asyncio.wait({self._task})
-        return self.progress
 
-    async def cancel(self) -> None:
-        """End it at once; what has arrived is kept, and starting it again goes on from there."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
-        if not self.progress.is_over:
-            # Cancelled before its first step.
-            self.progress = replace(self.progress, state="cancelled")
-
-
-class HubClient:
+class HubClient(BackgroundTasks[HubDownload]):
     """Looks models up and downloads them into a models folder. Its coroutines belong to one event loop.
 
     Args:
@@ -147,14 +111,9 @@ class HubClient:
     """
 
     def __init__(self, models_dir: str | Path, *, endpoint: str | None = None) -> None:
+        super().__init__()
         self.models_dir = Path(models_dir)
         self.endpoint = endpoint
-        self._downloads: list[HubDownload] = []
-
-    @property
-    def downloads(self) -> tuple[HubDownload, ...]:
-        """All downloads of this process, newest first; finished ones beyond the last fifty are forgotten."""
-        return tuple(reversed(self._downloads))
 
     async def search(self, words: str, *, only_gguf: bool = False) -> tuple[HubHit, ...]:
         """Find repositories of models that write text by words in their names, the most downloaded first.
@@ -166,7 +125,7 @@ class HubClient:
         if not wanted:
             raise DownloadError("write a word or two to search for, such as a model's name")
         request = {"op": "search", "words": wanted, "only_gguf": only_gguf, "limit": MAX_HITS}
-        return read_hits(await self._answer(request))
+        return read_hits(await self.ask_soon(request))
 
     async def look_up(self, name: str, revision: str | None = None) -> HubListing:
         """List what a repository offers.
@@ -179,40 +138,29 @@ class HubClient:
             DownloadError: no such repository, no access, not reachable, or nothing in it that can be run.
         """
         repo_id = repository_id(name)
-        return read_listing(repo_id, await self._answer({"op": "look_up", "repo_id": repo_id, "revision": revision}))
+        return read_listing(repo_id, await self.ask_soon({"op": "look_up", "repo_id": repo_id, "revision": revision}))
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def ask_soon(self, request: dict[str, Any]) -> dict[str, Any]:
+        """As :meth:`ask`, for what the Hub has to answer within a while."""
         try:
             async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
-                async with contextlib.aclosing(self.ask(request)) as messages:
-                    return [message async for message in messages][-1]
+                return await self.ask(request)
         except TimeoutError:
             raise DownloadError(f"the Hub did not answer within {LOOK_UP_TIMEOUT_S:g} s; try again") from None
 
     def start(self, listing: HubListing, choice: HubChoice) -> HubDownload:
-        """Begin a download in the background (call it on the event loop) and keep it in :attr:`downloads`.
+        """Begin a download in the background (call it on the event loop) and keep it in :attr:`jobs`.
 
         Raises:
             DownloadError: the same one is running.
             NotAllowedError: the caller is no admin.
         """
         refuse_workspaces("download models")
-        for other in self._downloads:
-            same_place = destinations(self.models_dir, other.listing.repo_id, other.choice).values()
-            if not other.progress.is_over and set(same_place) & set(
-                destinations(self.models_dir, listing.repo_id, choice).values()
-            ):
+        places = set(destinations(self.models_dir, listing.repo_id, choice).values())
+        for other in self.running:
+            if places & set(destinations(self.models_dir, other.listing.repo_id, other.choice).values()):
                 raise DownloadError(f"{choice.title!r} is being downloaded already")
-        over = [download for download in self._downloads if download.progress.is_over]
-        for old in over[: max(0, len(over) - MAX_KEPT)]:
-            self._downloads.remove(old)
-        download = HubDownload(self, listing, choice)
-        self._downloads.append(download)
-        return download
-
-    async def aclose(self) -> None:
-        """Cancel whatever runs."""
-        await asyncio.gather(*(download.cancel() for download in self._downloads if not download.progress.is_over))
+        return self.begin(HubDownload(self, listing, choice))
 
     async def download(
         self, listing: HubListing, choice: HubChoice, on_progress: Callable[[dict[str, Any]], None]
@@ -252,36 +200,30 @@ class HubClient:
             "folder": str(staging.resolve()),
             "files": [asdict(file) for file in choice.files],
         }
-        async with contextlib.aclosing(self.ask(request)) as messages:
-            async for message in messages:
-                if message["kind"] == "progress":
-                    on_progress(message)
+        await self.ask(request, on_progress)
 
     def _staging(self, listing: HubListing, choice: HubChoice) -> Path:
         """Where partial files wait; the same choice at the same commit finds them again."""
         what = json.dumps([listing.repo_id, listing.commit, [file.name for file in choice.files]])
         return self.models_dir / STAGING / hashlib.sha256(what.encode()).hexdigest()[:16]
 
-    async def ask(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """Run one request of :mod:`services.hub_worker` in a child process; closing the iterator, or cancelling, ends
-        the child.
+    async def ask(
+        self, request: dict[str, Any], on_progress: Callable[[dict[str, Any]], None] = lambda told: None
+    ) -> dict[str, Any]:
+        """What comes of a request of :mod:`services.hub_worker`, in a child process; cancelling ends it.
 
         Raises:
             DownloadError: what the Hub or the network says.
         """
         child = await _spawn()
         try:
-            async with contextlib.aclosing(child.answers({**request, "endpoint": self.endpoint})) as messages:
-                async for message in messages:
-                    if message["kind"] == "error":
-                        raise DownloadError(message["message"])
-                    yield message
-                    if message["kind"] == "result":
-                        return
-            asked = request.get("repo_id") or request.get("words")
-            raise DownloadError(f"the download of {asked!r} ended unexpectedly; try again")
+            found = await child.ask({**request, "endpoint": self.endpoint}, on_progress=on_progress)
         finally:
             await child.end()
+        if found is None:
+            asked = request.get("repo_id") or request.get("words")
+            raise DownloadError(f"the download of {asked!r} ended unexpectedly; try again")
+        return found
 
 
 @contextlib.contextmanager

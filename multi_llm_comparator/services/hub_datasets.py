@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -15,7 +13,7 @@ from typing import Any
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.private_files import make_private_folder
 from multi_llm_comparator.core.readable import size
-from multi_llm_comparator.services.hub import LOOK_UP_TIMEOUT_S, SPARE_BYTES, HubClient
+from multi_llm_comparator.services.hub import SPARE_BYTES, HubClient
 from multi_llm_comparator.services.hub_files import is_plain, repository_id
 
 DATASETS = "datasets"
@@ -70,11 +68,7 @@ async def fetch_dataset(
     if _COMMIT.fullmatch(known) and (place / known / _DONE).exists() and not patterns:
         return place / known
     request = {"op": "look_up", "repo_type": "dataset", "repo_id": wanted.repo_id, "revision": wanted.revision}
-    try:
-        async with asyncio.timeout(LOOK_UP_TIMEOUT_S), contextlib.aclosing(client.ask(request)) as messages:
-            answer = [message async for message in messages][-1]
-    except TimeoutError:
-        raise DownloadError(f"the Hub did not answer within {LOOK_UP_TIMEOUT_S:g} s; try again") from None
+    answer = await client.ask_soon(request)
     files, commit = _data_files(wanted, answer["files"], patterns), str(answer["commit"])
     if not _COMMIT.fullmatch(commit):
         raise DownloadError(f"the Hub calls the commit of {wanted.repo_id!r} {commit[:80]!r}, which is none")
@@ -89,10 +83,7 @@ async def fetch_dataset(
         raise DownloadError(f"{str(folder)!r} cannot be written: {exc.strerror}; check the folder") from exc
     wish = {"op": "download", "repo_type": "dataset", "repo_id": wanted.repo_id, "commit": commit}
     download = {**wish, "folder": str(folder.resolve()), "files": missing}
-    async with contextlib.aclosing(client.ask(download)) as messages:
-        async for message in messages:
-            if message["kind"] == "progress":
-                on_progress(int(message["done_bytes"]), total)
+    await client.ask(download, lambda told: on_progress(int(told["done_bytes"]), total))
     if not patterns:
         (folder / _DONE).touch()
     return folder

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import logging
 import sys
 import time
@@ -22,8 +21,8 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type:
 
 from multi_llm_comparator.core.bounded_http import IS_FILE, bound_listing
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, tell
-from multi_llm_comparator.services.worker import die_with_parent
+from multi_llm_comparator.core.exceptions import DownloadError
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, requests, tell
 
 PIECE_BYTES = 2**18
 TIMEOUT_S = 20.0
@@ -207,9 +206,7 @@ def explain(exc: Exception, request: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    request = json.loads(sys.stdin.readline())
-    die_with_parent(request["parent"])
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    request = next(requests())
     bound_session()
     request["endpoint"] = request["endpoint"] or constants.ENDPOINT
     # This is the edge of the process: whatever happens has to become a line for the app.
@@ -225,7 +222,7 @@ def main() -> None:
         sys.exit(1)
     except Exception as exc:
         log.info("failed", exc_info=True)
-        tell("error", message=explain(exc, request))
+        tell("error", type=DownloadError.__name__, message=explain(exc, request))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a process of ours tells the app what it does: a line of JSON on standard output for each thing.
+"""How a process of ours is asked by the app, and answers: lines of JSON on standard input and output.
 
 To be imported by such a process alone: from then on whatever else is printed there goes to standard error.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.services.worker import be_nicer, die_with_parent
 
 TELL_EVERY_S = 0.2
 
@@ -19,6 +20,17 @@ log = logging.getLogger(__name__)
 
 # Whatever a library prints must not get between our lines.
 _to_app, sys.stdout = sys.stdout, sys.stderr
+
+
+def requests(niceness: int = 0) -> Iterator[dict[str, Any]]:
+    """What the app asks, one after the other. This process ends with it, lets others go first by ``niceness``, and
+    warns on standard error."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    be_nicer(niceness)
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        die_with_parent(request["parent"])
+        yield request
 
 
 def tell(kind: str, **content: Any) -> None:

@@ -1,18 +1,15 @@
 """The process that tells MLflow of runs that ended: its library takes seconds to import, and the app must not.
 
-Started by :mod:`services.mlflow_feed` with ``python -m``: reads a JSON file of runs, tells them, and says on standard
-output what went wrong, if anything did.
+Started by :mod:`services.mlflow_feed` with ``python -m``: is asked to tell some runs, and answers with what went wrong,
+if anything did.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.services.lines_to_app import tell
-from multi_llm_comparator.services.worker import be_nicer, die_with_parent
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.services.lines_to_app import answer, requests
 from multi_llm_comparator.tracking.mlflow_log import MlflowLog
 
 # Behind the models that answer.
@@ -41,18 +38,14 @@ def tell_run(uri: str, document: dict[str, Any]) -> str | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("file", type=Path)
-    given = parser.parse_args()
-    die_with_parent(given.parent)
-    be_nicer(NICENESS)
-    batch = json.loads(given.file.read_text(encoding="utf-8"))
-    for document in batch["runs"]:
-        if problem := tell_run(batch["uri"], document):
-            # The next ones would wait for the same server.
-            tell("problem", text=problem)
-            return
+    batch = next(requests(NICENESS))
+
+    def told() -> dict[str, Any]:
+        # After a problem the next ones would wait for the same server.
+        problems = (tell_run(batch["uri"], document) for document in batch["runs"])
+        return {"problem": next(filter(None, problems), None)}
+
+    answer(told, MultiLLMError, lambda exc: f"telling MLflow failed: {type(exc).__name__}: {str(exc)[:300]}")
 
 
 if __name__ == "__main__":

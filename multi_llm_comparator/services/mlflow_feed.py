@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import tempfile
 from collections import deque
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import Settings
-from multi_llm_comparator.services.child_process import start_module
+from multi_llm_comparator.core.together import end_tasks
+from multi_llm_comparator.services.asked_process import AskedProcess
+from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.tracking.mlflow_log import local_uri
 
 # The setting that stands for files in the home folder.
 LOCAL = "local"
 MAX_WAITING = 100
-MAX_DATA_BYTES = 16 * 2**20
+MAX_DATA_BYTES, MAX_LINE_BYTES = 16 * 2**20, 2**20
 TIMEOUT_S = 120.0
 # Runs that end one soon after the other go in one process.
 GATHER_S = 1.0
@@ -80,8 +79,7 @@ class MlflowFeed:
         """Tell what waits, for a moment at most."""
         if self._work is not None:
             await asyncio.wait({self._work}, timeout=TIMEOUT_S / 10)
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+            await end_tasks(self._work)
 
     async def _tell_all(self) -> None:
         while self._waiting:
@@ -90,26 +88,21 @@ class MlflowFeed:
             self._waiting.clear()
             try:
                 self.problem = await self._tell(batch)
-            except (OSError, TimeoutError) as exc:
-                self.problem = f"MLflow was not told of {len(batch)} runs: {exc or 'it took too long'}"
+            except (OSError, TimeoutError, MultiLLMError) as exc:
+                self.problem = f"MLflow was not told of {len(batch)} runs: {str(exc) or 'it took too long'}"
             if self.problem:
                 _log.warning("%s", self.problem)
 
     async def _tell(self, batch: list[ToldRun]) -> str | None:
-        with tempfile.TemporaryDirectory(prefix="mlc-mlflow-") as folder:
-            file = Path(folder) / "runs.json"
-            text = json.dumps({"uri": self._uri, "runs": [asdict(run) for run in batch]})
-            await asyncio.to_thread(file.write_text, text, "utf-8")
-            keys = {name: os.environ[name] for name in KEYS if name in os.environ}
-            child = await start_module("multi_llm_comparator.services.mlflow_child", [str(file)], environment=keys)
-            try:
-                said, _ = await asyncio.wait_for(child.communicate(), TIMEOUT_S)
-            finally:
-                if child.returncode is None:
-                    child.kill()
-                    await child.wait()
-        lines = said.decode("utf-8", "replace").splitlines()
-        for line in lines:
-            if line.startswith('{"kind": "problem"'):
-                return str(json.loads(line)["text"])
-        return f"telling MLflow ended with code {child.returncode}: {lines[-1:]}" if child.returncode else None
+        child = await AskedProcess.start(
+            "multi_llm_comparator.services.mlflow_child",
+            max_line_bytes=MAX_LINE_BYTES,
+            environment=child_environment(keep=KEYS),
+            is_quiet=True,
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                found = await child.ask({"uri": self._uri, "runs": [asdict(run) for run in batch]})
+        finally:
+            code = await child.end()
+        return f"telling MLflow ended with code {code}" if found is None else found["problem"]

@@ -30,6 +30,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.time_limits import limit_behind
@@ -253,9 +254,7 @@ class ModelProcess:
         """Kill the process and wait until its memory is free."""
         self.kill()
         await self._child.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         if hasattr(self, "_writer"):
             self._writer.close()
         self._end(ModelProcessDied(f"the process of {self.name!r} was closed"))

@@ -2,7 +2,8 @@
 
 A step for several answers costs less than one for each, up to a number that depends on model and machine: a small model
 that fits into a core's cache may be slower with eight than with four. So what each number of answers made together is
-remembered, and a number is tried only while so many wait for it.
+remembered, and a number is tried only while so many wait for it. Of numbers that are about as fast the largest is
+taken: nobody waits for another's end to see a first word.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from multi_llm_comparator.core.files import write_atomically
 
 # Numbers of requests that are compared; others are left out of the book.
 RUNGS = (1, 2, 4, 8, 16, 32)
-# A number is known after so many steps with it, and is left for another that makes so many times its tokens/s.
+# A number is known after so many steps with it, and is left for a smaller one that makes so many times its tokens/s.
 MIN_STEPS = 48
 PAYS = 1.05
 # What one report counts against those before it: the machine may be busy with other work for a while.
@@ -52,8 +53,8 @@ class Speeds:
         return {rows: self.tokens_per_s[rows] for rows in RUNGS if self.steps.get(rows, 0) >= MIN_STEPS}
 
     def best(self, first: int, most: int) -> int:
-        """How many to decode together: ``first`` as long as that is not known to be improved on; next to the best that
-        is known, one that was not tried yet.
+        """How many to decode together: the most that are not known to be slower than fewer; next to them, a number that
+        was not tried yet. ``first`` until that is known.
         """
         known = {rows: rate for rows, rate in self.known.items() if rows <= most}
         if first not in known:
@@ -61,13 +62,13 @@ class Speeds:
         fewer = [rows for rows in known if rows < first and known[rows] >= PAYS * known[first]]
         if fewer:
             return max(fewer, key=known.__getitem__)
-        best = first
+        best, fastest = first, known[first]
         for rows in (rung for rung in RUNGS if first < rung <= most):
             if rows not in known:
                 return rows
-            if known[rows] < PAYS * known[best]:
+            if PAYS * known[rows] < fastest:
                 return best
-            best = rows
+            best, fastest = rows, max(fastest, known[rows])
         return best
 
 

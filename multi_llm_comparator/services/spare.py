@@ -15,6 +15,7 @@ import sys
 import psutil
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE
 from multi_llm_comparator.services.devices import gpus, torch_runs_on_gpu
 from multi_llm_comparator.services.model_process import ModelProcess
@@ -79,10 +80,7 @@ class Spare:
     async def aclose(self) -> None:
         self._enabled = False
         self.work()
-        for task in (self._filling, self._hurrying):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
+        await end_tasks(self._filling, self._hurrying)
         if self._template is not None:
             await self._template.close()
         if self._process is not None:

@@ -22,7 +22,14 @@ from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
-from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every, step_count
+from multi_llm_comparator.training.tuning_steps import (
+    LOSS_CHUNK_TOKENS,
+    MOST_HOLES_BYTES,
+    evaluate_every,
+    fill_step,
+    filled_up,
+    step_count,
+)
 
 PROCESS_BYTES = 700 * 2**20
 # What the backward pass needs beside what was kept for it, and what the allocator holds in between, by the bytes of a
@@ -172,23 +179,31 @@ def _number_bytes(options: TuningOptions, facts: ModelFacts) -> int:
     return 2 if computes_in(options, stored=facts.dtype) == "bfloat16" else 4
 
 
+def _fills_up(options: TuningOptions, facts: ModelFacts) -> bool:
+    return _number_bytes(options, facts) == 2 and not computes_on_gpu()
+
+
 def _parts(
     options: TuningOptions, statistics: DataStatistics, facts: ModelFacts, costs: Costs, *, checkpointing: bool
 ) -> dict[str, int]:
     number_bytes, tokens = _number_bytes(options, facts), together(options, statistics)
+    if _fills_up(options, facts):
+        tokens = filled_up(tokens)
     weights = facts.parameters * number_bytes
     if options.method == "qlora":
         weights = int(facts.linear_parameters * NF4_BYTES) + (facts.parameters - facts.linear_parameters) * number_bytes
     a_layer = (costs.kept_bytes + (_dropped(facts, number_bytes) if options.dropout else 0)) * tokens
-    kept = a_layer * facts.layers
+    kept, holes = a_layer * facts.layers, 0
     if checkpointing:
+        # What layers free and do not use again is part of what all of them would have kept.
+        holes = min(MOST_HOLES_BYTES, kept)
         kept = a_layer + facts.width * number_bytes * tokens * facts.layers
     learnt = min(tokens, LOSS_CHUNK_TOKENS)
     return {
         "process": costs.process_bytes,
         "weights": weights,
         "adapters": facts.linear_ends * options.rank * ADAPTER_BYTES,
-        "activations": int(kept * AROUND_KEPT[number_bytes]),
+        "activations": int(kept * AROUND_KEPT[number_bytes]) + holes,
         "logits": learnt * facts.vocabulary * (8 + number_bytes) + 2 * tokens * facts.width * number_bytes,
     }
 
@@ -211,7 +226,11 @@ def _time(
     passes = examples * options.epochs
     if options.packing:
         passes = steps * max(1, math.ceil(statistics.tokens / max(examples, 1) * options.in_step / options.pack_tokens))
-    layers_s = costs.layer_s * statistics.tokens * options.epochs + costs.pass_layer_s * passes
+    tokens = statistics.tokens * options.epochs
+    if _fills_up(options, facts):
+        # Half of what a pass can be filled up with.
+        tokens += passes * fill_step(math.ceil(tokens / max(passes, 1))) / 2
+    layers_s = costs.layer_s * tokens + costs.pass_layer_s * passes
     learning_s = layers_s * facts.layers + costs.head_s * statistics.learnt_tokens * options.epochs
     steps_s = steps * (costs.step_layer_s * facts.layers + AROUND_STEP_S)
     again = SECOND_FORWARD - 1 if checkpointing else 0.0

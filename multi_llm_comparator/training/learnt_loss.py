@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS
+from multi_llm_comparator.training.row_attention import makes_kernels
+from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, filled_up
 
 
 class _TokenLosses(torch.autograd.Function):
@@ -24,16 +25,17 @@ class _TokenLosses(torch.autograd.Function):
         slopes = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         for begin in range(0, len(targets), LOSS_CHUNK_TOKENS):
             part = slice(begin, begin + LOSS_CHUNK_TOKENS)
-            logits = torch.nn.functional.linear(hidden[part], weight, bias)
+            read, blanks = _filled(hidden[part])
+            logits = torch.nn.functional.linear(read, weight, bias)
             # One pass over each token's row, which a core holds: several over all rows would wait for memory.
             believed = torch.log_softmax(logits.float(), -1)
-            wanted = targets[part, None]
-            losses[part] = -believed.gather(1, wanted).squeeze(1)
+            wanted = torch.nn.functional.pad(targets[part], (0, blanks))[:, None]
+            losses[part] = -believed.gather(1, wanted).squeeze(1)[: len(losses[part])]
             if slopes is not None:
                 # The slope of the loss by the logits: what is believed of each token, less 1 for the right one.
                 believed.exp_()
                 believed.scatter_add_(1, wanted, torch.full_like(wanted, -1.0, dtype=believed.dtype))
-                slopes[part] = believed.to(weight.dtype) @ weight
+                slopes[part] = (believed.to(weight.dtype) @ weight)[: len(losses[part])]
         if slopes is not None:
             ctx.save_for_backward(slopes)
         return losses
@@ -42,6 +44,12 @@ class _TokenLosses(torch.autograd.Function):
     def backward(ctx: Any, *slope: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         (slopes,) = ctx.saved_tensors
         return slopes * slope[0].unsqueeze(1).to(slopes.dtype), None, None, None
+
+
+def _filled(hidden: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Blanks behind it where the last, short piece would need kernels of its own; and how many."""
+    blanks = filled_up(len(hidden)) - len(hidden) if makes_kernels(hidden.dtype, hidden.device) else 0
+    return (torch.nn.functional.pad(hidden, (0, 0, 0, blanks)) if blanks else hidden), blanks
 
 
 def token_losses(

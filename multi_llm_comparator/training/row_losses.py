@@ -1,15 +1,15 @@
 """The loss of several rows in one pass through the model, none of which sees another.
 
-Rows lie one behind another in one run of tokens, each with positions from 0, so that nothing is padded. Attention is
-computed row by row, which is also less work than one large masked product. A model that keeps more of its past than
-attention does (a recurrent state, a convolution over neighbours) would let rows see each other: so this is tried out on
-each model before it is used, and what does not pass is computed a row at a time.
+Rows lie one behind another in one run of tokens, each with positions from 0, so that none is padded. Attention is
+computed row by row, which is also less work than one large masked product. Where each number of tokens needs kernels
+of its own, a last row of blanks fills the run up to one of few numbers; nothing is learnt from it. A model that keeps
+more of its past than attention does (a recurrent state, a convolution over neighbours) would let rows see each other:
+so this is tried out on each model before it is used, and what does not pass is computed a row at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from transformers import AttentionInterface
 
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.learnt_loss import token_losses
+from multi_llm_comparator.training.row_attention import RowAttention, makes_kernels
+from multi_llm_comparator.training.tuning_steps import filled_up
 
 NAME = "row_by_row"
 PROBE_LENGTHS = (5, 11, 8)
@@ -26,41 +28,7 @@ TOLERANCE = {torch.float32: 1e-3}
 COARSE_TOLERANCE = 0.35
 
 
-class _RowAttention:
-    """Causal attention within each row of a pack; ``ends`` are where rows begin and end, 0 first."""
-
-    def __init__(self) -> None:
-        self.ends: Sequence[int] = (0,)
-
-    def __call__(
-        self,
-        module: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        dropout: float = 0.0,
-        scaling: float | None = None,
-        sliding_window: int | None = None,
-        **_: Any,
-    ) -> tuple[torch.Tensor, None]:
-        """As transformers calls it: of (1, heads, tokens, width) makes (1, tokens, heads, width)."""
-        rows = []
-        for begin, end in pairwise(self.ends):
-            q, k, v = (tensor[:, :, begin:end] for tensor in (query, key, value))
-            mask = None
-            if sliding_window and end - begin > sliding_window:
-                mask = torch.ones(end - begin, end - begin, dtype=torch.bool, device=q.device).tril()
-                mask = mask.triu(1 - sliding_window)
-            rows.append(
-                torch.nn.functional.scaled_dot_product_attention(
-                    q, k, v, mask, dropout, mask is None, scale=scaling, enable_gqa=q.shape[1] != k.shape[1]
-                )
-            )
-        return torch.cat(rows, 2).transpose(1, 2).contiguous(), None
-
-
-_attention = _RowAttention()
+_attention = RowAttention()
 
 
 class RowLosses:
@@ -100,17 +68,24 @@ class RowLosses:
 
     def _losses(self, rows: Sequence[Row]) -> torch.Tensor:
         ends = np.cumsum([0, *(len(row.input_ids) for row in rows)])
-        _attention.ends = ends.tolist()
+        blanks = self._blanks(int(ends[-1]))
+        _attention.ends = [*ends.tolist(), int(ends[-1]) + blanks] if blanks else ends.tolist()
         labels = np.concatenate([np.append(row.labels[1:], IGNORED) for row in rows])
         learnt = np.flatnonzero(labels != IGNORED)
         owner = self._tensor(np.searchsorted(ends, learnt, side="right") - 1)
         found = self._of_tokens(
-            self._tensor(np.concatenate([row.input_ids for row in rows]))[None],
-            self._tensor(np.concatenate([np.arange(len(row.input_ids)) for row in rows]))[None],
+            self._tensor(np.concatenate([*(row.input_ids for row in rows), np.zeros(blanks)]))[None],
+            self._tensor(np.concatenate([*(np.arange(len(row.input_ids)) for row in rows), np.arange(blanks)]))[None],
             self._tensor(learnt),
             self._tensor(labels[learnt]),
         )
         return torch.zeros(len(rows), device=self._device).index_add(0, owner, found)
+
+    def _blanks(self, tokens: int) -> int:
+        """How many follow so many tokens."""
+        if not (self.packs and self._own_attention and makes_kernels(self._model.dtype, self._device)):
+            return 0
+        return filled_up(tokens) - tokens
 
     def _of_tokens(
         self, ids: torch.Tensor, positions: torch.Tensor, learnt: torch.Tensor, targets: torch.Tensor

@@ -11,11 +11,13 @@ import torch
 from datasets import disable_progress_bars
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training, set_peft_model_state_dict
 from peft.utils import load_peft_weights
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
 from multi_llm_comparator.inferencers.pytorch_load import LoadedCheckpoint
 from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.training.allocator import Holes
 from multi_llm_comparator.training.checkpoints import Checkpoints, TuningState
 from multi_llm_comparator.training.lora_linear import fuse_adapters
 from multi_llm_comparator.training.objectives import (
@@ -161,6 +163,10 @@ class TuningLoop:
         fuse_adapters(adapted)
         if checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            holes = Holes()
+            for layer in model.modules():
+                if isinstance(layer, GradientCheckpointingLayer):
+                    layer.register_forward_hook(holes)
         return adapted
 
     def _saved_what_there_is(self, failed: Exception) -> str:

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
+from multi_llm_comparator.runs.stored import LifeDocument
+from multi_llm_comparator.tracking.records import ItemRecord
 from multi_llm_comparator.voting.snapshot import Phase
 from multi_llm_comparator.voting.spec import MAX_CONTESTANTS, VotingSpec
 from multi_llm_comparator.voting.turns import VoteTurn
 
-if TYPE_CHECKING:
-    from multi_llm_comparator.voting.vote_run import VoteRun
-
 KIND = "vote"
-SCHEMA_VERSION = 1
 _TURN = TypeAdapter(VoteTurn)
 
 
 class VotingDocument(LifeDocument):
     """Everything of a session but its turns, which are stored one by one."""
 
+    of_kind = KIND
     spec: VotingSpec
     phase: Phase = ""
     facts: dict[str, ModelFacts] = Field(default={}, max_length=MAX_CONTESTANTS)
     versions: dict[str, str] = Field(default={}, max_length=50)
-
-
-def run_record(run: VoteRun) -> RunRecord:
-    """What the store keeps of a run; its line in lists names the contestants, not who won."""
-    document = VotingDocument(spec=run.spec, facts=run.facts, versions=run.versions, **life_of(run))
-    return record_of(
-        run,
-        document,
-        SCHEMA_VERSION,
-        detail=", ".join(dict.fromkeys(one.name for one in run.spec.contestants)),
-        models=(one.target for one in run.spec.contestants),
-        search_text="\n".join(prompt.text for prompt in run.spec.prompts),
-    )
 
 
 def turn_key(number: int) -> str:
@@ -63,11 +47,6 @@ def turn_item(run_id: str, turn: VoteTurn) -> ItemRecord:
         text="\n\n".join(answer.text for answer in turn.answers),
         record=turn_document(turn),
     )
-
-
-def read_run(record: RunRecord) -> VotingDocument:
-    """See :func:`read_document`."""
-    return read_document(record, VotingDocument, KIND, SCHEMA_VERSION)
 
 
 def read_turn(document: Any, spec: VotingSpec, what: str) -> VoteTurn:

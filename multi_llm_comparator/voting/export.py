@@ -16,7 +16,7 @@ from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
 from multi_llm_comparator.runs.exporting import Exports
-from multi_llm_comparator.voting.documents import SCHEMA_VERSION, turn_document
+from multi_llm_comparator.voting.documents import VotingDocument, turn_document
 from multi_llm_comparator.voting.export_html import to_html
 from multi_llm_comparator.voting.export_markdown import to_markdown
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
@@ -33,7 +33,7 @@ def votes_data(snapshot: VotingSnapshot) -> dict[str, Any]:
     hidden = {"seed", "given"} if snapshot.is_running or snapshot.open_turn is not None else None
     return {
         "format": FORMAT,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": VotingDocument.schema_version,
         "exported_at": now(),
         "id": snapshot.id,
         "title": snapshot.title,

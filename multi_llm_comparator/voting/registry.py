@@ -16,7 +16,7 @@ from multi_llm_comparator.runs.stored import take_life
 from multi_llm_comparator.runs.task_kind import TaskRunKind
 from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
-from multi_llm_comparator.voting.documents import KIND, read_run, read_turn
+from multi_llm_comparator.voting.documents import KIND, VotingDocument, read_turn
 from multi_llm_comparator.voting.export import export_votes
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
@@ -78,7 +78,7 @@ class VoteRegistry(TaskRunKind[VoteRun]):
         return found
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> VoteRun:
-        document = read_run(record)
+        document = VotingDocument.read(record)
         run = self._new(document.spec, record.id, stored_images(items, set(document.spec.images)))
         take_life(run, document)
         run.facts, run.versions = document.facts, document.versions

@@ -16,10 +16,11 @@ from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.core.together import together
+from multi_llm_comparator.core.together import end_tasks, together
+from multi_llm_comparator.runs.stored import life_of, record_of
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
-from multi_llm_comparator.voting.documents import KIND, run_record, turn_item, turn_key
+from multi_llm_comparator.voting.documents import KIND, VotingDocument, turn_item, turn_key
 from multi_llm_comparator.voting.drawing import drawn
 from multi_llm_comparator.voting.snapshot import Phase, VotingSnapshot
 from multi_llm_comparator.voting.spec import MAX_TITLE_CHARS, VotingSpec
@@ -93,8 +94,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
             while self._ready():
                 await self._wait_for_a_vote()
         finally:
-            identifying.cancel()
-            await asyncio.gather(identifying, return_exceptions=True)
+            await end_tasks(identifying)
 
     def _next(self) -> int | None:
         """The first turn without all its answers."""
@@ -223,7 +223,14 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
             self.recorder.touch()
 
     def run_record(self) -> RunRecord:
-        return run_record(self)
+        """Its line in lists names the contestants, not who won."""
+        return record_of(
+            self,
+            VotingDocument(spec=self.spec, facts=self.facts, versions=self.versions, **life_of(self)),
+            detail=", ".join(dict.fromkeys(one.name for one in self.spec.contestants)),
+            models=(one.target for one in self.spec.contestants),
+            search_text="\n".join(prompt.text for prompt in self.spec.prompts),
+        )
 
     def item_record(self, key: str) -> ItemRecord:
         if key.startswith(IMAGES):

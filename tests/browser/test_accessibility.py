@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -50,10 +51,13 @@ def test_a_page_can_be_used_by_everybody_and_wants_nothing_forbidden(
     assert said == []
 
 
-def test_a_models_details_have_no_serious_violation(page: Page, app: App) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_models_details_have_no_serious_violation(page: Page, app: App, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
     page.goto(f"{app.address}/models?lang=en")
     page.locator('[class*="st-key-models_details_"] button').first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.locator("html")).to_have_css("color-scheme", scheme)
     page.wait_for_timeout(1000)
     assert violations(page) == []
 
@@ -81,6 +85,7 @@ def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -
     assert violations(page) == []
     page.keyboard.press("?")
     expect(page.locator("dialog.mlc-keys")).to_be_visible()
+    assert page.locator("dialog.mlc-keys").evaluate("box => box.scrollTop") == 0
     assert violations(page) == []
 
 

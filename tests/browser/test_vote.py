@@ -288,6 +288,10 @@ def test_the_page_fits_its_window(context: BrowserContext, address: str, width: 
     for place in range(2):
         card = page.locator(f".st-key-vote_card_{place}").bounding_box()
         assert card is not None and card["width"] > (300 if width > 390 else 250)
+    # Votes stay in reach beneath answers that are longer than the window.
+    page.set_viewport_size({"width": width, "height": 360})
+    expect(page.locator(".st-key-vote_choices")).to_be_in_viewport(ratio=0.5)
+    page.set_viewport_size({"width": width, "height": 800})
     press(page, "a", ".st-key-vote_next button")
     expect_to_fit_any_width(page)
     page.locator('[class*="st-key-vote_view_"] [role="radio"]').nth(1).click()

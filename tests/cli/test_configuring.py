@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,15 +39,9 @@ task_groups:
 
 
 @pytest.fixture
-def config(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Type:
     monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
-
-    def type_(*words: str) -> tuple[int, str, str]:
-        return typed(monkeypatch, capfd, tmp_path, *words, program="llm-config")
-
-    return type_
+    return partial(typed, monkeypatch, capfd, tmp_path, program="llm-config")
 
 
 def test_the_commands_work_as_they_are_documented(config: Type) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
     path = ConfigFile().path
     path.parent.mkdir(parents=True)
     path.write_text(WRITTEN, encoding="utf-8")
-
-    def type_(*words: str) -> tuple[int, str, str]:
-        return typed(monkeypatch, capfd, tmp_path, *words, program="llm-config")
-
-    return type_
+    return partial(typed, monkeypatch, capfd, tmp_path, program="llm-config")
 
 
 def test_a_group_is_made_changed_renamed_and_deleted(config: Type) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,7 @@ Type = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Type:
-    def type_(*words: str) -> tuple[int, str, str]:
-        return typed(monkeypatch, capfd, tmp_path, *words, program="llm-config")
-
-    return type_
+    return partial(typed, monkeypatch, capfd, tmp_path, program="llm-config")
 
 
 def test_a_key_goes_in_by_a_pipe_and_never_comes_out(config: Type, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.jobs import account, report
 from multi_llm_comparator.jobs.account import Account
+from multi_llm_comparator.jobs.bounds import cut_log
 from multi_llm_comparator.jobs.events import (
     MAX_LINE_BYTES,
     MAX_TEXT_CHARS,
@@ -26,7 +27,6 @@ from multi_llm_comparator.jobs.events import (
     read_event,
 )
 from multi_llm_comparator.jobs.folder import JobFolder
-from multi_llm_comparator.jobs.log_bound import cut_log
 from multi_llm_comparator.jobs.report import EventsFile, Report
 
 LONG = ["\ud800", "\x00\n\r\u2028", "界" * 3 * MAX_TEXT_CHARS, "\x01" * MAX_TEXT_CHARS]

@@ -8,34 +8,27 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.export import export_plan_run
 from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.outlook import Profile, Profiles
 from multi_llm_comparator.plans.parse import parse_plan
-from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.planner import PlanningAttempt
-from multi_llm_comparator.plans.step_run import StepAttempt, StepRun
 from multi_llm_comparator.plans.words import WORDS
 from multi_llm_comparator.prediction.outlook import outlook_of
 from tests.support.as_then import as_then
+from tests.support.finished_plan import finished_plan
 from tests.support.markdown_reader import tokens
 from tests.support.scripted_source import ScriptedSource
 
 GOLDEN = Path(__file__).with_name("golden")
-STEPS = (
-    Step("1", "Add.", 2, 20),
-    Step("2", "Subtract.", 2, 20),
-    Step("3", "Multiply {1} by {2}.", 7, 40, ("1", "2")),
-)
+EXECUTOR = ExecutorOptions(small_model="birch", large_model="cedar", threshold=5, workers=2)
+OPTIONS = PlanOptions(executor=EXECUTOR, router_model="ash")
 PROFILES: Profiles = {
     ("birch", "step"): Profile(0.5, 10.0),
     ("cedar", "step"): Profile(1.0, 5.0),
@@ -44,35 +37,9 @@ PROFILES: Profiles = {
 }
 
 
-def answer(at: float, seconds: float, **more: Any) -> AnswerProgress:
-    marks = {"started_at": at + 0.1, "first_token_at": at + 0.3, "last_token_at": at + seconds}
-    known = {"state": "done", "text": "7", "tokens": 5, "ended_at": at + seconds, **marks, **more}
-    return AnswerProgress(requested_at=at, **known)
-
-
-def done(step: Step, target: str, start: float, seconds: float, arrived: float) -> StepRun:
-    attempt = StepAttempt(target, step.task, answer(start, seconds))
-    return StepRun(step, "done", arrived, max(arrived, start - 0.2), start, start + seconds, [attempt], "7")
-
-
-def finished_run() -> PlanRun:
-    executor = ExecutorOptions(small_model="birch", large_model="cedar", threshold=5, workers=2)
-    options = PlanOptions(executor=executor, router_model="ash")
-    made = PlanRun(ScriptedSource(), "What is <b>it</b>?", options, run_id="r1")
-    made.created_at, made.ended_at, made.state, made.answer = 100.0, 106.0, "done", "7 & more"
-    made.plan = Plan(STEPS)
-    made.planning = [PlanningAttempt((), answer(100.0, 1.0), plan=made.plan)]
-    made.steps = {
-        "1": done(STEPS[0], "birch", 100.6, 1.0, 100.5),
-        "2": done(STEPS[1], "birch", 101.0, 2.0, 100.8),
-        "3": done(STEPS[2], "cedar", 103.0, 3.0, 101.0),
-    }
-    return made
-
-
 @pytest.fixture
 def run() -> PlanRun:
-    return finished_run()
+    return finished_plan(OPTIONS)
 
 
 def exported(run: PlanRun, format: str, language: Language = "en") -> str:
@@ -140,12 +107,12 @@ def test_markdown_holds_whatever_models_wrote_as_it_is(run: PlanRun) -> None:
 
 
 def test_a_run_without_a_plan_is_exported_as_far_as_it_came() -> None:
-    run = PlanRun(ScriptedSource(), "Why?", finished_run().options, run_id="r2")
+    bare = PlanRun(ScriptedSource(), "Why?", OPTIONS, run_id="r2")
     for format in export_plan_run.formats:
         if format != "xml":
-            assert export_plan_run((run, None), format)
+            assert export_plan_run((bare, None), format)
     with pytest.raises(ConfigurationError, match="no plan yet"):
-        export_plan_run((run, None), "xml")
+        export_plan_run((bare, None), "xml")
 
 
 def test_another_format_is_refused_with_those_that_there_are(run: PlanRun) -> None:

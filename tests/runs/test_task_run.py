@@ -18,12 +18,16 @@ from multi_llm_comparator.core.readable import cut
 from multi_llm_comparator.runs.exporting import Exports
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.snapshot import RunSnapshot
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of, take_life
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, record_of, take_life
 from multi_llm_comparator.runs.task_run import BROKEN, TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.tracking.store import Store
 
 Phase = Literal["", "thinking"]
+
+
+class ThoughtDocument(LifeDocument):
+    of_kind = "thought"
 
 
 class Thought(TaskRun[RunSnapshot, Phase]):
@@ -52,8 +56,8 @@ class Thought(TaskRun[RunSnapshot, Phase]):
         self.begin()
 
     def run_record(self) -> RunRecord:
-        document = LifeDocument(**life_of(self))
-        return record_of(self, document, 1, detail="", models=("a", "b", "a"), search_text="")
+        document = ThoughtDocument(**life_of(self))
+        return record_of(self, document, detail="", models=("a", "b", "a"), search_text="")
 
     def item_record(self, key: str) -> ItemRecord:
         raise AssertionError(key)
@@ -155,7 +159,7 @@ async def test_what_is_stored_is_read_back_unless_another_kind_or_a_newer_versio
     run.state, run.phase, run.error = "failed", "thinking", "why"
     record = run.run_record()
     again = Thought(nothing)
-    take_life(again, read_document(record, LifeDocument, "thought", 1))
+    take_life(again, ThoughtDocument.read(record))
     assert life_of(again) == life_of(run)
     for wrong in (
         replace(record, kind="vote"),
@@ -163,7 +167,7 @@ async def test_what_is_stored_is_read_back_unless_another_kind_or_a_newer_versio
         replace(record, document={**record.document, "state": "thinking hard"}),
     ):
         with pytest.raises(DocumentError, match="thought"):
-            read_document(wrong, LifeDocument, "thought", 1)
+            ThoughtDocument.read(wrong)
 
 
 def test_a_format_that_there_is_not_names_those_that_there_are() -> None:

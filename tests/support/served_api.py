@@ -161,6 +161,13 @@ async def served_api(
             await usage.aclose()
 
 
+def served_models(folder: Path, **given: Any) -> contextlib.AbstractAsyncContextManager[ServedApi]:
+    """The API over the models in ``folder / "models"``, which really answer."""
+    models = ModelManager(folder / "models")
+    engine = InferenceEngine(models=models)
+    return served_api(folder, models=models, engine=engine, local=engine, **given)
+
+
 def _with_runs(served: Served, asked: TextSource, store: Store, folder: Path) -> Served:
     """With all kinds of runs that the API starts."""
     runs = RunRegistry(store)

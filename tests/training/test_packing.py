@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from multi_llm_comparator.inferencers.pytorch_load import load_checkpoint
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.lora_linear import fuse_adapters
 from multi_llm_comparator.training.packs import packs_of, planned_steps
+from multi_llm_comparator.training.row_attention import _FilledRows
 from multi_llm_comparator.training.row_losses import RowLosses
-from multi_llm_comparator.training.tuning_steps import step_count
+from multi_llm_comparator.training.tuning_steps import filled_up, step_count
 from tests.training.tunings import DEMO
 
 SIZES: dict[str, Any] = {
@@ -106,6 +108,64 @@ def test_logits_of_a_packed_row_are_those_of_the_row_alone(tried: dict[str, Any]
         alone = model(input_ids=ids).logits[0]
         torch.testing.assert_close(packed[begin : begin + len(row.input_ids)], alone, atol=1e-4, rtol=0)
         begin += len(row.input_ids)
+
+
+@pytest.mark.parametrize("name", ["llama", "mistral"])
+def test_filled_up_in_bfloat16_rows_of_any_length_learn_what_they_learn_alone(name: str) -> None:
+    config = {"llama": LlamaConfig, "mistral": MistralConfig}[name](num_key_value_heads=2, **SIZES)
+    exact = made(config)
+    coarse = made(config).to(torch.bfloat16)
+    # The weights of both are the same numbers.
+    exact.load_state_dict(coarse.state_dict())
+    for model in (exact, coarse):
+        model.lm_head.requires_grad_(False)  # as it always is in a tuning
+    rows = some_rows(100, (17, 300, 5, 40, 129, 600, 9, 33))
+    losses = RowLosses(coarse)
+    assert losses.packs, losses.why_not
+    losses.begin()
+    try:
+        found = losses(rows)
+        found.sum().backward()  # type: ignore[no-untyped-call]
+    finally:
+        losses.end()
+    wanted = torch.stack([plain_loss(exact, row) for row in rows])
+    wanted.sum().backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(found, wanted, atol=0.1, rtol=2e-3)
+    one, other = gradients(coarse), gradients(exact)
+    assert one.keys() == other.keys()
+    for name, gradient in other.items():
+        # The embedding's too: what fills up gives it none.
+        assert (one[name].float() - gradient).norm() <= 0.03 * gradient.norm() + 1e-6, name
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=4), st.sampled_from([(4, 4), (6, 2)]), st.integers(0, 9))
+def test_attention_by_filled_rows_has_the_gradients_of_torchs_own(
+    lengths: list[int], heads: tuple[int, int], seed: int
+) -> None:
+    torch.manual_seed(seed)
+    tokens, ends = sum(lengths), [0, *np.cumsum(lengths).tolist()]
+    # Some models' values are narrower than their keys.
+    shapes = ((heads[0], 8), (heads[1], 8), (heads[1], 6))
+    usual = [torch.randn(1, count, tokens, width, requires_grad=True) for count, width in shapes]
+    filled = [x.detach().clone().requires_grad_() for x in usual]
+    pieces = []
+    for begin, end in pairwise(ends):
+        q, k, v = (x[:, :, begin:end] for x in usual)
+        pieces.append(torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True))
+    wanted = torch.cat(pieces, 2).transpose(1, 2)
+    found = _FilledRows.apply(*filled, list(pairwise(ends)), 8**-0.5)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    slope = torch.randn_like(wanted)
+    wanted.backward(slope)  # type: ignore[no-untyped-call]
+    found.backward(slope)
+    for one, other in zip(filled, usual, strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-4)
+
+
+@given(st.integers(1, 5000))
+def test_few_lengths_are_filled_up_to(tokens: int) -> None:
+    assert tokens <= filled_up(tokens) < tokens + 64 and filled_up(filled_up(tokens)) == filled_up(tokens)
 
 
 def test_a_model_that_lets_rows_see_each_other_is_computed_a_row_at_a_time() -> None:

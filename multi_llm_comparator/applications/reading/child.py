@@ -6,16 +6,13 @@ document's bytes; one line goes back: ``result`` or ``error``.
 
 from __future__ import annotations
 
-import json
-import logging
 import sys
 from dataclasses import asdict
 from typing import Any
 
 from multi_llm_comparator.applications.reading.bounds import MAX_CPU_S, MAX_MEMORY_BYTES, too_much_memory
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.services.lines_to_app import answer
-from multi_llm_comparator.services.worker import be_nicer, die_with_parent
+from multi_llm_comparator.services.lines_to_app import answer, requests
 
 # Behind the models that answer.
 NICENESS = 5
@@ -54,10 +51,7 @@ def done(request: dict[str, Any], data: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    request = json.loads(sys.stdin.buffer.readline())
-    die_with_parent(request["parent"])
-    be_nicer(NICENESS)
+    request = next(requests(NICENESS))
     bound_itself()
     answer(lambda: done(request, sys.stdin.buffer.read()), DocumentError, lambda exc: _explained(exc, request["name"]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +19,7 @@ from multi_llm_comparator.applications.reading.bounds import (
     too_much_memory,
 )
 from multi_llm_comparator.applications.reading.pieces import Reading
-from multi_llm_comparator.core.exceptions import DocumentError, error_from_name
+from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.services.asked_process import AskedProcess
 from multi_llm_comparator.services.child_process import child_environment
@@ -84,16 +83,13 @@ async def _asked_new(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
 
 async def _asked(child: AskedProcess, request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
     name = request["name"]
-    async with contextlib.aclosing(child.answers(request, data=data, max_bytes=MAX_MEMORY_BYTES)) as answers:
-        try:
-            message = await anext(answers, None)
-        except ValueError as exc:
-            raise DocumentError(f"{name!r} has more text than is read at once; split it") from exc
-    if message is None:
+    try:
+        found = await child.ask(request, data=data, max_bytes=MAX_MEMORY_BYTES)
+    except ValueError as exc:
+        raise DocumentError(f"{name!r} has more text than is read at once; split it") from exc
+    if found is None:
         raise DocumentError(_why_it_ended(await child.ended(), name, child.took_bytes is not None))
-    if message.pop("kind") == "result":
-        return message
-    raise error_from_name(message["type"], message["message"])
+    return found
 
 
 def _why_it_ended(code: int, name: str, was_too_large: bool) -> str:

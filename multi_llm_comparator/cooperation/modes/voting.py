@@ -15,6 +15,7 @@ from multi_llm_comparator.cooperation.prompts import answers_text, prompt
 from multi_llm_comparator.cooperation.votes import Vote, chance_of_leader, fewest_that_decide, is_decided, tally
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.together import end_tasks
 
 MAJORITY = 0.5
 _LEAST_HEARD = 2
@@ -132,9 +133,7 @@ class _Round:
 
     async def _end_running(self) -> None:
         tasks = dict(self._running)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         for number in tasks.values():
             self._leave(number, was_asked=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -15,14 +15,10 @@ from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
-from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
-
-if TYPE_CHECKING:
-    from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.runs.stored import LifeDocument
+from multi_llm_comparator.tracking.records import ItemRecord
 
 KIND = "evaluation"
-SCHEMA_VERSION = 1
 _CELL, _DUEL = TypeAdapter(Cell), TypeAdapter(Duel)
 
 
@@ -41,6 +37,7 @@ class Score(ClosedModel):
 class EvaluationDocument(LifeDocument):
     """Everything of an evaluation but its answers and duels, which are stored one by one."""
 
+    of_kind = KIND
     spec: EvaluationSpec
     digest: str = ""
     items: list[ItemFacts] = Field(default=[], max_length=MAX_ITEMS)
@@ -48,27 +45,6 @@ class EvaluationDocument(LifeDocument):
     scores: list[Score] = Field(default=[])
     learnt: list[Learnt] = Field(default=[])
     divergences: list[Divergence] = Field(default=[])
-
-
-def run_record(run: EvaluationRun) -> RunRecord:
-    """What the store keeps of a run; its line in lists names the subjects."""
-    document = EvaluationDocument(
-        spec=run.spec,
-        digest=run.digest,
-        items=list(run.items),
-        scores=run.scores,
-        learnt=list(run.learnt),
-        divergences=list(run.divergences),
-        **life_of(run),
-    )
-    return record_of(
-        run,
-        document,
-        SCHEMA_VERSION,
-        detail=", ".join(dict.fromkeys(subject.name for subject in run.spec.subjects)),
-        models=(subject.target for subject in run.spec.subjects),
-        search_text="\n".join(item.title for item in run.items),
-    )
 
 
 def cell_item(run_id: str, key: CellKey, cell: Cell) -> ItemRecord:
@@ -98,11 +74,6 @@ def duel_item(run_id: str, duel: Duel) -> ItemRecord:
         record=_DUEL.dump_python(duel, mode="json"),
         updated_at=now(),
     )
-
-
-def read_run(record: RunRecord) -> EvaluationDocument:
-    """See :func:`read_document`."""
-    return read_document(record, EvaluationDocument, KIND, SCHEMA_VERSION)
 
 
 def read_item(item: ItemRecord) -> tuple[CellKey, Cell] | Duel:

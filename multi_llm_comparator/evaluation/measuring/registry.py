@@ -10,7 +10,7 @@ from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
-from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, read_item, read_run
+from multi_llm_comparator.evaluation.measuring.documents import KIND, EvaluationDocument, Score, read_item
 from multi_llm_comparator.evaluation.measuring.export import export_evaluation
 from multi_llm_comparator.evaluation.measuring.materials import Material, OpenTasks
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -79,7 +79,7 @@ class EvaluationRegistry(TaskRunKind[EvaluationRun]):
         """What earlier evaluations found of a model, the latest first."""
         found = []
         for summary in await self.runs.list(RunFilter(kind=KIND, model=target), MAX_HISTORY):
-            document = read_run(await asyncio.to_thread(self.runs.store.load_run, summary.id))
+            document = EvaluationDocument.read(await asyncio.to_thread(self.runs.store.load_run, summary.id))
             found += [
                 Past(summary.id, summary.title, summary.created_at, score)
                 for score in document.scores
@@ -88,7 +88,7 @@ class EvaluationRegistry(TaskRunKind[EvaluationRun]):
         return found
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> EvaluationRun:
-        document = read_run(record)
+        document = EvaluationDocument.read(record)
         run = self._new(document.spec, record.id)
         take_life(run, document)
         run.digest, run.items, run.scores = document.digest, tuple(document.items), document.scores

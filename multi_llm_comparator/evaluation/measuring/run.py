@@ -14,7 +14,7 @@ from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.asking_order import AskingOrder
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.divergence import Divergence, compared_with, divergences_of
-from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, cell_item, duel_item, run_record
+from multi_llm_comparator.evaluation.measuring.documents import KIND, EvaluationDocument, Score, cell_item, duel_item
 from multi_llm_comparator.evaluation.measuring.human_votes import scores_by_votes
 from multi_llm_comparator.evaluation.measuring.judging_phase import JudgingPhase
 from multi_llm_comparator.evaluation.measuring.learnt import Learnt, learnt_by
@@ -31,6 +31,7 @@ from multi_llm_comparator.evaluation.measuring.results import scores_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot, Phase
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
+from multi_llm_comparator.runs.stored import life_of, record_of
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.voting.human_preferences import HumanPreference
@@ -265,7 +266,23 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
     # --- what is stored ---------------------------------------------------------------------------------------------
 
     def run_record(self) -> RunRecord:
-        return run_record(self)
+        """Its line in lists names the subjects."""
+        document = EvaluationDocument(
+            spec=self.spec,
+            digest=self.digest,
+            items=list(self.items),
+            scores=self.scores,
+            learnt=list(self.learnt),
+            divergences=list(self.divergences),
+            **life_of(self),
+        )
+        return record_of(
+            self,
+            document,
+            detail=", ".join(dict.fromkeys(subject.name for subject in self.spec.subjects)),
+            models=(subject.target for subject in self.spec.subjects),
+            search_text="\n".join(item.title for item in self.items),
+        )
 
     def item_record(self, key: str) -> ItemRecord:
         if key in self.duels:

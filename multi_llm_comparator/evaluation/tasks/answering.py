@@ -21,6 +21,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.scores import TextScorer
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.together import end_tasks
 from multi_llm_comparator.evaluation.tasks.base import Ask, Choose, ItemAnswer, TaskItem
 
 # So many items are asked at once: enough to fill the batches of a model that scores.
@@ -98,9 +99,7 @@ async def answer_items(
             for task in done:
                 yield task.result()
     finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await end_tasks(*waiting)
 
 
 async def _written(request: Ask, target: str, config: ModelConfig, text: TextSource, run_id: str) -> str:

@@ -14,10 +14,9 @@ from typing import Any, ClassVar
 
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.core.reading import read_text
 from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.prompts import Example, few_shot_prompt
-from multi_llm_comparator.evaluation.tasks.sources import HUB, chosen_subjects, folder_with, subjects_in
+from multi_llm_comparator.evaluation.tasks.sources import HUB, chosen_subjects, folder_with, subjects_in, text_of
 
 VERSIONS = {True: "4.0", False: "3.0"}
 SHOTS = 3
@@ -127,11 +126,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def _worked(path: Path) -> tuple[str, list[Example]]:
     """The description and the worked examples of a prompt file: behind a line of dashes, then in paragraphs."""
-    try:
-        text = read_text(path, MAX_FILE_BYTES)
-    except (OSError, ValueError) as exc:
-        raise DocumentError(f"{str(path)!r} cannot be read: {exc}") from exc
-    body = text.rpartition("-----\n")[2].strip()
+    body = text_of(path).rpartition("-----\n")[2].strip()
     description, *blocks = re.split(r"\n\n(?=Q: )", body)
     examples = []
     for block in blocks:

@@ -26,7 +26,7 @@ def csv_rows(path: Path, names: Sequence[str] | None = None) -> list[dict[str, s
     Raises:
         DocumentError: it cannot be read, is too large, or a row has another number of cells.
     """
-    text = _text(path)
+    text = text_of(path)
     rows = []
     try:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -109,7 +109,8 @@ def chosen_subjects(known: Sequence[str], wanted: Sequence[str], where: str) -> 
     yield from (name for name in known if not wanted or name in wanted)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """A text file. Raises DocumentError: it cannot be read, or is too large."""
     try:
         return read_text(path, MAX_FILE_BYTES).removeprefix("\ufeff")
     except (OSError, ValueError) as exc:

@@ -14,6 +14,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from multi_llm_comparator import __version__
+from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.server.api import (
     completions,
     cooperation_task,
@@ -38,6 +39,7 @@ from multi_llm_comparator.server.api.errors import (
     field_error,
     tell_api_error,
     tell_http_error,
+    tell_our_error,
 )
 from multi_llm_comparator.server.api.forms import REFUSED
 from multi_llm_comparator.server.api.methods import HeadAsGet
@@ -96,6 +98,7 @@ def make_api(
     api.include_router(shared.router)
     api.include_router(upkeep.router)
     api.add_exception_handler(ApiError, tell_api_error)
+    api.add_exception_handler(MultiLLMError, tell_our_error)
     api.add_exception_handler(HTTPException, tell_http_error)
     api.add_exception_handler(RequestValidationError, _tell_field)
     api.add_exception_handler(ClientLeftError, _tell_nobody)

@@ -14,11 +14,11 @@ from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.source import figures_of
 from multi_llm_comparator.cooperation.spec import MAX_MEMBERS, PREFIX, CooperationSpec, checked_spec
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.server.api.answers import ServedAnswer, check_temperature, tokens_within
 from multi_llm_comparator.server.api.calls import served_by
-from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import Count, Form, Name, Share, Temperature, Text, example
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
@@ -71,10 +71,8 @@ async def cooperation_task(
         raise ApiError("this server keeps no runs, and cooperations are runs", 501, code="not_implemented")
     try:
         spec = _spec(form, served)
-    except MultiLLMError as exc:
-        raise (
-            ApiError(str(exc)) if isinstance(exc, ConfigurationError) else api_error(type(exc).__name__, str(exc))
-        ) from exc
+    except ConfigurationError as exc:
+        raise ApiError(str(exc)) from exc
     refuse_models(caller_of(request.scope), [*form.models, form.integrator])
     began_at = time.monotonic()
     found = await _metered(request, served, spec)

@@ -15,14 +15,13 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest
 from multi_llm_comparator.core.token_pieces import NO_CHANCE, TokenChance, TokenPiece
 from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
 from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
 from multi_llm_comparator.server.api.calls import FINGERPRINT, served_by
-from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.logprobs import CompletionLogprobs, joined
 from multi_llm_comparator.server.api.openai_forms import CompletionForm, raw_request
 from multi_llm_comparator.server.api.tokenizers import local_model
@@ -101,10 +100,7 @@ class _Echo:
         scored = ScoreRequest(
             prefix=(first,), continuations=((*rest, _ANY),), config=config, top_k=max(1, self._form.logprobs or 0)
         )
-        try:
-            result = await self._served.there(self._served.engine.score(self._model, scored))
-        except MultiLLMError as exc:
-            raise api_error(type(exc).__name__, str(exc)) from exc
+        result = await self._served.there(self._served.engine.score(self._model, scored))
         return result.continuations[0]
 
     async def _pieces(self, listed: TokenList, score: ContinuationScore) -> list[TokenPiece]:
@@ -143,7 +139,4 @@ class _Echo:
         return answer
 
     async def _tokens(self, asked: TokenRequest) -> TokenList:
-        try:
-            return await self._served.there(self._served.engine.tokens(self._model, asked))
-        except MultiLLMError as exc:
-            raise api_error(type(exc).__name__, str(exc)) from exc
+        return await self._served.there(self._served.engine.tokens(self._model, asked))

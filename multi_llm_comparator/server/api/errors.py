@@ -36,6 +36,8 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     # The key of an endpoint behind a name is not the client's.
     ours.KeyRefusedError: (502, "upstream_key_refused"),
     ours.NotAllowedError: (403, "not_allowed"),
+    ours.RunNotFoundError: (404, "run_not_found"),
+    ours.RunAtWorkError: (409, "run_at_work"),
     ours.RateLimitedError: (429, "rate_limit_exceeded"),
     ours.LimitExceededError: (429, "rate_limit_exceeded"),
     ours.BudgetExceededError: (429, SPENT),
@@ -209,6 +211,10 @@ def _when_again(error: ApiError) -> dict[str, str]:
 async def tell_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return error_response(request.url.path, error, request_id_of(request.scope))
+
+
+async def tell_our_error(request: Request, error: Exception) -> Response:
+    return await tell_api_error(request, api_error(type(error).__name__, str(error)))
 
 
 async def tell_http_error(request: Request, error: Exception) -> Response:

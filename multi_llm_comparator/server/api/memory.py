@@ -6,7 +6,6 @@ For admins alone, as the Models page is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -14,12 +13,11 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RunNotFoundError
-from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.core.settings import ModelServing, get_settings, reload_settings
 from multi_llm_comparator.server.api.calls import served_by
-from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import Form, Name, example
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
@@ -82,21 +80,6 @@ async def _served(request: Request) -> Served:
     return await served_by(request)
 
 
-async def _told(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except MultiLLMError as exc:
-        raise api_error(type(exc).__name__, str(exc)) from exc
-
-
-def _found(served: Served, name: str) -> ModelInfo:
-    """Raises ApiError: 404."""
-    try:
-        return served.models.get(name)
-    except MultiLLMError as exc:
-        raise api_error(type(exc).__name__, str(exc)) from exc
-
-
 @router.get("/api/memory")
 async def in_memory(request: Request) -> dict[str, Any]:
     """The models in memory: what they take, what they are asked with, how they are kept."""
@@ -109,11 +92,11 @@ async def in_memory(request: Request) -> dict[str, Any]:
 async def load(form: LoadForm, request: Request) -> dict[str, Any]:
     """Load a model ahead of its first question, with the parameters that its makers recommend."""
     served = await _served(request)
-    model = _found(served, form.model)
+    model = served.models.get(form.model)
     config = recommended(model)
     if form.n_ctx is not None:
         config = replace(config, n_ctx=form.n_ctx)
-    await _told(unless_left(request.receive, served.there(served.engine.load(model.id, config))))
+    await unless_left(request.receive, served.there(served.engine.load(model.id, config)))
     loaded = await served.there(_loaded(served))
     return {"models": [_told_of(served, one) for one in loaded if one.model_id == model.loaded_as.id]}
 
@@ -122,11 +105,11 @@ async def load(form: LoadForm, request: Request) -> dict[str, Any]:
 async def unload(form: UnloadForm, request: Request) -> dict[str, Any]:
     """Take a model out of memory at once."""
     served = await _served(request)
-    model = _found(served, form.model).loaded_as
+    model = served.models.get(form.model).loaded_as
     there = [one for one in await served.there(_loaded(served)) if one.model_id == model.id]
     if not form.force and (busy := sum(one.active for one in there)):
         raise ApiError(f"{model.name!r} is answering {busy} requests; wait, or end them with 'force'", 409, code="busy")
-    await _told(served.there(served.engine.unload(model.id)))
+    await served.there(served.engine.unload(model.id))
     return {"model": model.name, "unloaded": len(there)}
 
 
@@ -134,7 +117,7 @@ async def unload(form: UnloadForm, request: Request) -> dict[str, Any]:
 async def keep(form: KeepForm, request: Request) -> dict[str, Any]:
     """Say how a model is kept; it holds at once, and is written to the settings."""
     served = await _served(request)
-    target = served.models.unique_name(_found(served, form.model).id)
+    target = served.models.unique_name(served.models.get(form.model).id)
     try:
         own = changed_keeping(target, form.model_dump(exclude={"model", "as_all"}, exclude_none=True), form.as_all)
         settings = await asyncio.to_thread(save_keeping, target, own)
@@ -150,10 +133,7 @@ async def move_job(run_id: str, form: MoveForm, request: Request) -> dict[str, A
     served = await _served(request)
     if served.jobs is None:
         raise ApiError("this server has no queue of jobs", 501, code="not_implemented")
-    try:
-        await served.there(served.jobs.move(run_id, form.before))
-    except RunNotFoundError as exc:
-        raise ApiError(str(exc), 404) from exc
+    await served.there(served.jobs.move(run_id, form.before))
     return {"queue": [run.id for run in served.jobs.queue]}
 
 
@@ -162,10 +142,7 @@ async def anew(form: AnewForm, request: Request) -> dict[str, Any]:
     """Take over what another program has changed."""
     served = await _served(request)
     if form.settings:
-        try:
-            settings = await asyncio.to_thread(reload_settings)
-        except MultiLLMError as exc:
-            raise api_error(type(exc).__name__, str(exc)) from exc
+        settings = await asyncio.to_thread(reload_settings)
         await served.there(served.engine.take_settings(settings))
     if form.settings or form.models:
         await asyncio.to_thread(served.models.scan_models)

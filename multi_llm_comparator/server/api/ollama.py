@@ -14,11 +14,10 @@ from multi_llm_comparator import __version__
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta, ThoughtDelta
-from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by, streamed_answer, whole_answer
-from multi_llm_comparator.server.api.errors import ApiError, api_error, ollama_body
+from multi_llm_comparator.server.api.errors import ApiError, ollama_body
 from multi_llm_comparator.server.api.models import Offer, offer_of, offers
 from multi_llm_comparator.server.api.ollama_forms import (
     OllamaChatForm,
@@ -170,10 +169,7 @@ async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: 
     async with counted(served, request, target):
         offer = offer_of(served, target)
         if offer.info is not None:
-            try:
-                await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
-            except MultiLLMError as exc:
-                raise api_error(type(exc).__name__, str(exc)) from exc
+            await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
     body = {**_head(offer.name), **put(""), "done": True, "done_reason": "load"}
     return Response(as_json(body) + b"\n", media_type=JSON_LINES) if form.stream else JSONResponse(body)
 

@@ -14,8 +14,6 @@ from multi_llm_comparator.core.callers import acting_for, current_caller
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     MultiLLMError,
-    RunAtWorkError,
-    RunNotFoundError,
 )
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.run_files import RunFiles
@@ -158,17 +156,11 @@ async def _found(served: Served, runs: RunRegistry, run_id: str) -> RunSummary:
 
 
 async def _told(served: Served, work: Any) -> Any:
-    """The result of work on the runs' event loop, its errors as clients read them."""
+    """The result of work on the runs' event loop. What it cannot be asked for is the client's mistake."""
     try:
         return await served.there(work)
-    except RunNotFoundError as exc:
-        raise ApiError(str(exc), 404, code="run_not_found") from exc
-    except RunAtWorkError as exc:
-        raise ApiError(str(exc), 409, code="run_at_work") from exc
     except ConfigurationError as exc:
-        raise ApiError(str(exc), 400, code="invalid_value") from exc
-    except MultiLLMError as exc:
-        raise ApiError(str(exc), 500, code="internal_error") from exc
+        raise ApiError(str(exc), code="invalid_value") from exc
 
 
 def _summary(run: RunSummary) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from pydantic import Field, model_validator
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.token_requests import MAX_TOKENS, TokenList, TokenRequest
 from multi_llm_comparator.server.api.calls import as_json, served_by
-from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import MAX_MESSAGES, Form, Name, Several, Text, example
 from multi_llm_comparator.server.api.openai_forms import ChatMessage
 from multi_llm_comparator.server.leaving import unless_left
@@ -124,14 +123,12 @@ async def tokens_for(request: Request, served: Served, model: str | None, asked:
     """What a model's tokenizer says. A client that leaves is not waited for.
 
     Raises:
-        ApiError: nobody is named, it is no local model, the caller's key may not, or it cannot be told.
+        ApiError: nobody is named, it is no local model, or the caller's key may not.
+        MultiLLMError: why it cannot be told.
     """
     name = local_model(served, model)
     async with counted(served, request, name):
-        try:
-            return await unless_left(request.receive, served.there(served.engine.tokens(name, asked)))
-        except MultiLLMError as exc:
-            raise api_error(type(exc).__name__, str(exc)) from exc
+        return await unless_left(request.receive, served.there(served.engine.tokens(name, asked)))
 
 
 def local_model(served: Served, model: str | None) -> str:

@@ -6,9 +6,6 @@ each, lines go back: ``progress``, then one ``result`` or ``error``.
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -18,8 +15,7 @@ from typing import Any
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, answer, tell
-from multi_llm_comparator.services.worker import be_nicer, die_with_parent
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, answer, requests, tell
 from multi_llm_comparator.training.data.chats import Example, PreferencePair, to_dict
 from multi_llm_comparator.training.data.dataset import Dataset, Refused, excerpt, open_dataset
 from multi_llm_comparator.training.data.prepare import prepare
@@ -122,11 +118,7 @@ def _bounded(value: Any) -> Any:
 
 def main() -> None:
     child = _Child()
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    be_nicer(NICENESS)
-    for line in sys.stdin:
-        request = json.loads(line)
-        die_with_parent(request["parent"])
+    for request in requests(NICENESS):
         answer(partial(child.answer, request), DocumentError, _explained)
 
 

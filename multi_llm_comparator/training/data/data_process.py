@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.core.exceptions import DocumentError, error_from_name
+from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.services.asked_process import AskedProcess
 from multi_llm_comparator.services.memory_watch import used_too_much, work_limit_bytes
 from multi_llm_comparator.training.data.spec import DataSpec
@@ -127,15 +126,11 @@ async def _ask(
     Raises:
         DocumentError: it took more memory than it may, or ended unexpectedly.
     """
-    async with contextlib.aclosing(child.answers(request, max_bytes=max_bytes)) as messages:
-        async for message in messages:
-            match message.pop("kind"):
-                case "progress":
-                    on_progress(message["phase"], message["rows"], message["total"])
-                case "result":
-                    return message
-                case _:
-                    raise error_from_name(message["type"], message["message"])
+    found = await child.ask(
+        request, max_bytes=max_bytes, on_progress=lambda told: on_progress(told["phase"], told["rows"], told["total"])
+    )
+    if found is not None:
+        return found
     if child.took_bytes is not None:
         said = used_too_much("reading the data", child.took_bytes, max_bytes, "it was at work")
         raise DocumentError(f"{said}; split the data, or raise max_memory_gb")

@@ -14,6 +14,7 @@ from multi_llm_comparator.ui.compare.answer_card import others_at_work
 from multi_llm_comparator.ui.compare.answer_editor import draw_rewrite_button
 from multi_llm_comparator.ui.compare.answer_marks import draw_marks_button, marks_line
 from multi_llm_comparator.ui.compare.state import draft_panes, ensure_run
+from multi_llm_comparator.ui.compare.telling_apart import parameter_name
 from multi_llm_comparator.ui.compare.token_view import draw_token_button
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
@@ -184,7 +185,7 @@ def draw_closer_look(snapshot: ComparisonSnapshot) -> None:
         with parameters:
             used = {**asdict(answer.config), "seed": progress.seed if progress.seed is not None else answer.config.seed}
             st.caption(_mode(answer))
-            st.html(facts([(name, _plain(value)) for name, value in used.items()]))
+            st.html(facts([(parameter_name(name), _plain(value)) for name, value in used.items()]))
         with origin:
             st.html(facts(_origin(answer)))
 
@@ -221,4 +222,6 @@ def _origin(answer: AnswerSnapshot) -> list[tuple[str, str]]:
 def _plain(value: object) -> str:
     if value is None or value in ("", ()):
         return say.NOTHING
+    if isinstance(value, bool):
+        return t("models.yes" if value else "models.no")
     return ", ".join(map(repr, value)) if isinstance(value, tuple) else str(value)

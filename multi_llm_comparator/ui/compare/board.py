@@ -157,7 +157,8 @@ def _growing(turns: Sequence[TurnSnapshot]) -> list[str]:
 def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> _Waiting:
     """Returns where first words are awaited."""
     long = " mlc-long" if len(turn.prompt) > _LONG_PROMPT_CHARS else ""
-    with st.container(key=f"turn_prompt_{turn.index}", horizontal=True, vertical_alignment="center", gap="xsmall"):
+    key = f"turn_prompt_{turn.index}"
+    with st.container(key=key, horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         images = snapshot.images_of(turn)
         # The larger ones only where nothing is drawn several times a second.
         opens = all(answer.progress.is_over for answer in turn.answers.values())

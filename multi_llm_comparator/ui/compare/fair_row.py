@@ -138,18 +138,21 @@ def _chips() -> str:
 
 def _draw_reference(panes: Sequence[Pane]) -> None:
     """Which pane the others are compared with, if any."""
-    st.html(f'<span class="mlc-muted">{escape(t("diff.from"))}</span>', width="content")
     ids = [pane.id for pane in panes]
     if st.session_state.get(_REFERENCE) not in ids:
         st.session_state.pop(_REFERENCE, None)
-    st.segmented_control(
-        t("diff.from"),
-        ids,
-        format_func=lambda pane_id: letter(ids.index(pane_id)),
-        label_visibility="collapsed",
-        key=_REFERENCE,
-        help=t("diff.why"),
-    )
+    # The words and the letters stay in one line.
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False, width="content"):
+        st.html(f'<span class="mlc-muted mlc-nowrap">{escape(t("diff.from"))}</span>', width="content")
+        st.segmented_control(
+            t("diff.from"),
+            ids,
+            format_func=lambda pane_id: letter(ids.index(pane_id)),
+            label_visibility="collapsed",
+            key=_REFERENCE,
+            help=t("diff.why"),
+            width="content",
+        )
 
 
 def reference_pane() -> str | None:

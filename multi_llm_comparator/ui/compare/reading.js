@@ -176,6 +176,8 @@ function showKeys(state) {
   box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
   document.body.append(box);
   box.showModal();
+  // The button at its end has the focus now.
+  box.scrollTop = 0;
 }
 
 // The answer that keys act on: the one that has the focus, or the only one that is open.

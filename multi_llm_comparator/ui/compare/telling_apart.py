@@ -11,7 +11,7 @@ from multi_llm_comparator.ui.kit.html_pieces import letter
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 
 # Where the form's word is another than the parameter's.
-_WORDS = {"torch_dtype": "dtype"}
+_WORDS = {"torch_dtype": "dtype", "trust_remote_code": "trust"}
 
 
 def parameter_name(name: str) -> str:

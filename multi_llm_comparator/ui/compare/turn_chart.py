@@ -16,7 +16,7 @@ from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.chart_look import FAINT
-from multi_llm_comparator.ui.kit.html_pieces import letter
+from multi_llm_comparator.ui.kit.html_pieces import TAIL_CHARS, letter
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.palette import Tone
@@ -170,5 +170,4 @@ def _short(name: str) -> str:
     """Forms of one model differ at the end of their names."""
     if len(name) <= _MAX_NAME:
         return name
-    kept = (_MAX_NAME - 1) // 2
-    return f"{name[: _MAX_NAME - 1 - kept]}…{name[-kept:]}"
+    return f"{name[: _MAX_NAME - 1 - TAIL_CHARS]}…{name[-TAIL_CHARS:]}"

@@ -9,7 +9,7 @@ import streamlit as st
 from multi_llm_comparator.cooperation.run import CooperationRun
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.tables import figure_table, ranking_table
-from multi_llm_comparator.cooperation.words import left_out_text, made_text, note_text, words_of
+from multi_llm_comparator.cooperation.words import outcome_texts, words_of
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.ui.cooperate.cards import draw_cards
@@ -104,10 +104,7 @@ def _draw_answer(run: CooperationSnapshot) -> None:
             said = words_of(current_language())(f"state_{run.stage}")
             st.html(f'<div class="mlc-waiting">{escape(said)}</div>')
     if (outcome := run.outcome) is not None:
-        language = current_language()
-        lines = [made_text(outcome.made_by, outcome.of, language)]
-        lines += [note_text(note, language) for note in outcome.notes]
-        lines += [left_out_text(left, language) for left in outcome.left_out]
+        lines = outcome_texts(outcome, current_language())
         st.html("".join(f'<div class="mlc-muted mlc-coop-note">{escape(line)}</div>' for line in lines))
 
 

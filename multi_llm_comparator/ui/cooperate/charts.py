@@ -15,10 +15,13 @@ from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.chart_look import FAINT, Figure
 from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.html_pieces import TAIL_CHARS
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.plans.targets import name_of
 
-ROW_PX, FRAME_PX, LEFT_PX = 26, 60, 190
+ROW_PX, FRAME_PX, LEFT_PX, NARROW_LEFT_PX = 26, 60, 190, 172
+# Of a row. Left to Plotly, bars of a colour that fewer rows have are thicker.
+BAR = 0.65
 MAX_CHOICES = 12
 _LABEL_CHARS = 26
 # Waiting is pale, reading less so, writing full: as in the chart of a plan.
@@ -44,6 +47,7 @@ def vote_figure(run: CooperationSnapshot, count: Count, page: str) -> Figure:
             "name": name_of(target),
             "y": [number for number, _ in cast],
             "x": [weight for _, weight in cast],
+            "width": BAR,
             "marker": {"color": tone_of(target).on(page)},
             "hovertemplate": f"{escape(name_of(target))}: %{{x:.3g}}<extra></extra>",
         }
@@ -57,7 +61,7 @@ def lane_figure(run: CooperationSnapshot, at: float | None, page: str) -> Figure
     lanes, say_word = cooperation_lanes(run, at), words_of(current_language())
     calls = list(run.calls.values())
     labels = [
-        cut_line(f"{part_text(call.purpose, call.role, current_language())} · {name_of(call.target)}", _LABEL_CHARS)
+        lane_label(part_text(call.purpose, call.role, current_language()), name_of(call.target))
         for call in calls[: len(lanes.rows)]
     ]
     bars: dict[tuple[str, str], list[tuple[int, float, float]]] = defaultdict(list)
@@ -73,6 +77,7 @@ def lane_figure(run: CooperationSnapshot, at: float | None, page: str) -> Figure
                 "y": [number for number, _, _ in found],
                 "base": [start for _, start, _ in found],
                 "x": [end - start for _, start, end in found],
+                "width": BAR,
                 "marker": {"color": tone_of(who).on(page), "opacity": _OPACITY.get(kind, 1.0)},
                 "customdata": [say.seconds(end - start) for _, start, end in found],
                 "hovertemplate": f"{escape(name_of(who))} · {escape(word)}: %{{customdata}}<extra></extra>",
@@ -82,12 +87,19 @@ def lane_figure(run: CooperationSnapshot, at: float | None, page: str) -> Figure
     return {"data": traces, "layout": _layout(labels, t("chart.seconds"), page, legend=False)}
 
 
+def lane_label(part: str, name: str) -> str:
+    """What was asked for and of whom, as long as a lane's name may be: quantizations of a model differ at the end."""
+    room = _LABEL_CHARS - len(part) - len(" · ")
+    if len(name) > room > TAIL_CHARS + 1:
+        name = f"{name[: room - TAIL_CHARS - 1]}…{name[-TAIL_CHARS:]}"
+    return cut_line(f"{part} · {name}", _LABEL_CHARS)
+
+
 def _layout(labels: list[str], axis: str, page: str, *, legend: bool) -> dict[str, Any]:
     rows = max(1, len(labels))
     return {
         **chart_look.layout(page),
         "barmode": "stack" if legend else "overlay",
-        "bargap": 0.35,
         "height": FRAME_PX + rows * ROW_PX + (22 if legend else 0),
         "margin": {"l": LEFT_PX, "r": 12, "t": 26 if legend else 8, "b": 36},
         "xaxis": {
@@ -109,7 +121,7 @@ def _layout(labels: list[str], axis: str, page: str, *, legend: bool) -> dict[st
         # On a phone the legend would lie over the bars; the cards wear the same colours.
         "meta": {
             "narrow": {
-                "margin": {"l": 110, "r": 8, "t": 26 if legend else 8, "b": 36},
+                "margin": {"l": NARROW_LEFT_PX, "r": 8, "t": 26 if legend else 8, "b": 36},
                 "legend": {"visible": False},
             }
         },

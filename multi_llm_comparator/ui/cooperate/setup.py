@@ -27,13 +27,8 @@ def draw_setup() -> None:
     offered = offered_targets(*setup.members, setup.integrator)
     with st.container(key="cooperate_setup"):
         mode, members, more = st.columns([1.5, 5, 0.5], gap="small", vertical_alignment="bottom")
-        mode.selectbox(
-            t("cooperate.mode"),
-            MODES,
-            MODES.index(setup.mode) if setup.mode in MODES else 0,
-            format_func=lambda one: say(f"mode_{one}"),
-            **SETUP.bind("mode"),
-        )
+        with mode:
+            SETUP.choice("mode", "cooperate.mode", MODES, lambda one: say(f"mode_{one}"))
         members.multiselect(
             t("cooperate.members"),
             [*setup.members, *(target for target in offered if target not in setup.members)],
@@ -41,6 +36,7 @@ def draw_setup() -> None:
             format_func=lambda target: names.get(target, t("setup.gone", name=target)),
             max_selections=MAX_MEMBERS,
             placeholder=t("cooperate.members_none"),
+            wrap=True,
             **SETUP.bind("members"),
         )
         with more:
@@ -52,29 +48,25 @@ def draw_setup() -> None:
 def _draw_more(offered: list[str], names: dict[str, str]) -> None:
     setup, words = SETUP.current(), WORDS[current_language()]
     if setup.mode in INTEGRATING:
-        strategies = ["", *strategy_names()]
-        st.selectbox(
-            t("cooperate.integration"),
-            strategies,
-            strategies.index(setup.integration) if setup.integration in strategies else 0,
-            format_func=lambda one: words.get(f"strategy_{one}", one) if one else t("cooperate.integration_usual"),
-            **SETUP.bind("integration"),
+        SETUP.choice(
+            "integration",
+            "cooperate.integration",
+            ["", *strategy_names()],
+            lambda one: words.get(f"strategy_{one}", one) if one else t("cooperate.integration_usual"),
         )
-    options = ["", *offered]
-    st.selectbox(
-        t("cooperate.integrator"),
-        options,
-        options.index(setup.integrator) if setup.integrator in options else 0,
-        format_func=lambda target: names.get(target, target) if target else t("cooperate.integrator_first"),
-        help=t("cooperate.integrator_why"),
-        **SETUP.bind("integrator"),
+    SETUP.choice(
+        "integrator",
+        "cooperate.integrator",
+        ["", *offered],
+        lambda target: names.get(target, target) if target else t("cooperate.integrator_first"),
+        why=True,
     )
     if setup.mode in ("voting", "ensemble"):
         SETUP.number("rounds", 1, MAX_ROUNDS)
     if setup.mode in ("ensemble", "cascade"):
         SETUP.number("samples", 1, MAX_SAMPLES)
     if setup.mode == "voting":
-        st.toggle(t("cooperate.stop_early"), setup.stop_early, **SETUP.bind("stop_early"))
+        SETUP.switch("stop_early", "cooperate.stop_early")
     SETUP.temperature()
     SETUP.number("max_tokens", 1, get_workbench().settings.max_tokens_limit)
     SETUP.number("deadline_s", 0, 86_400)

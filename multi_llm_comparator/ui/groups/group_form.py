@@ -67,6 +67,7 @@ def _ask_for_level(draft: Draft, number: int, level: LevelEntry, offered: Sequen
                 key=f"groups_level_models_{key}",
                 help=t("group_edit.models_why"),
                 placeholder=t("group_edit.models_choose"),
+                wrap=True,
             )
             quiet_button(
                 "group_edit.remove_level",
@@ -124,6 +125,7 @@ def _ask_for_rules(draft: Draft, entry: GroupEntry) -> GroupEntry:
             key=f"groups_fallback_{key}",
             help=t("group_edit.fallback_why"),
             placeholder=t("group_edit.fallback_none"),
+            wrap=True,
             width=320,
         )
         when_full = st.selectbox(

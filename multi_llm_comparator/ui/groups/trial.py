@@ -23,6 +23,7 @@ from multi_llm_comparator.ui.kit.choices import Choice, named_choices, tone_of
 from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem, state_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.workbench import Workbench, get_workbench
 
 POLL_S = 0.25
@@ -183,7 +184,7 @@ def legs_of(story: Sequence[Event]) -> list[Leg]:
                 legs.append(Leg(model, why))
                 why = ""
             case AttemptFailed(message=message, seconds=seconds):
-                legs[-1].how = t("trial.failed", seconds=say.seconds(seconds), reason=message)
+                legs[-1].how = t("trial.failed", seconds=say.seconds(seconds), reason=said(message))
                 legs[-1].failed = True
     return legs
 
@@ -197,5 +198,5 @@ def _story(trial: Trial) -> str:
 
 def _line(leg: Leg) -> str:
     kind = ' class="mlc-failed"' if leg.failed else ""
-    said = " · ".join(filter(None, (leg.why, leg.how)))
-    return f"<li{kind}>{model_label(leg.model, tone_of(leg.model))} <span>{escape(said)}</span></li>"
+    told = " · ".join(filter(None, (leg.why, leg.how)))
+    return f"<li{kind}>{model_label(leg.model, tone_of(leg.model))} <span>{escape(told)}</span></li>"

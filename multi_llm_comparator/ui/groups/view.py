@@ -16,6 +16,7 @@ from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import detail, empty, model_label, note_chip, problem, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tm, tn
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.workbench import Workbench, get_workbench
 
 REFRESH_S = 1.0
@@ -54,13 +55,13 @@ def draw_groups() -> None:
 
 
 def _draw_problems(status: dict[str, Any]) -> None:
-    for title, said in (
+    for title, why in (
         (t("groups.config_refused"), status["config"]["error"]),
         (t("groups.not_shared"), status["shared_problem"]),
         (t("groups.cache_broken"), status["cache"].get("problem")),
     ):
-        if said:
-            st.html(problem(title, said))
+        if why:
+            st.html(problem(title, why))
 
 
 def _look(workbench: Workbench) -> tuple[GroupsConfig, dict[str, Any], list[dict[str, Any]]]:
@@ -122,14 +123,14 @@ def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
     word, tone = (f"out_{out_by}", BREAKER_TONES["open"]) if is_out else (f"state_{state}", BREAKER_TONES[state])
     chip = note_chip(t(f"groups.{word}"), t("groups.failures", n=breaker["failures"]), tone)
     where = t("groups.remote" if model["remote"] else "groups.local")
-    said = [f"{model['provider']}, {where}" if model["remote"] else where]
+    told = [f"{model['provider']}, {where}" if model["remote"] else where]
     if out_by == "breaker":
-        said.append(t("groups.recovers", seconds=f"{breaker['recovers_in_s']:.0f}"))
+        told.append(t("groups.recovers", seconds=f"{breaker['recovers_in_s']:.0f}"))
     elif model["out"]:
-        said.append(model["out"])
+        told.append(said(model["out"]))
     if model["last_error"]:
-        said.append(t("groups.last_error", error=model["last_error"]))
-    muted = f'<span class="mlc-muted">{escape(" · ".join(said))}</span>'
+        told.append(t("groups.last_error", error=said(model["last_error"])))
+    muted = f'<span class="mlc-muted">{escape(" · ".join(told))}</span>'
     return f'<div class="mlc-model-row" data-breaker="{state}">{model_label(name, tone_of(name))} {chip} {muted}</div>'
 
 
@@ -195,7 +196,7 @@ def attempt_rows(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             t("groups.rule"): rule_name(attempt["rule"]),
             t("groups.outcome"): t(f"groups.outcome_{attempt['outcome']}"),
             t("groups.seconds"): f"{attempt['seconds']:.3f}",
-            t("groups.reason"): attempt["message"],
+            t("groups.reason"): said(attempt["message"]),
         }
         for attempt in attempts
     ]

@@ -17,6 +17,7 @@ from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.figures import zone
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.visitor import caller_name, visitor
+from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.workbench import get_workbench
 
 # What a selectbox offers at most.
@@ -58,7 +59,7 @@ def draw_filters() -> RunFilter:
     tags = [name for name, _ in attempt(store.marks.all_tags) or ()]
     with st.container(key="history_filters", horizontal=True, vertical_alignment="bottom", gap="small"):
         _choice("kind", list(KINDS), kind_name)
-        _choice("model", models, grows=True)
+        _choice("model", models, name_of, grows=True)
         _choice("state", STATES, lambda state: t(f"status.{state}"))
         _choice("tag", tags, grows=True)
         if callers := _callers():

@@ -17,6 +17,7 @@ from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_ch
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone
 from multi_llm_comparator.ui.kit.visitor import caller_name, visitor
+from multi_llm_comparator.ui.plans.targets import name_of
 
 TITLE_CHARS, NOTE_CHARS, DETAIL_CHARS = 160, 200, 120
 MODELS_SHOWN = 4
@@ -69,9 +70,9 @@ def traits(run: RunSummary, *, parent: str = "", shows_kind: bool = True) -> str
     if is_job and run.detail:
         pieces.append(f'<span class="mlc-muted">{escape(cut_line(run.detail, DETAIL_CHARS))}</span>')
     models = run.models or (() if is_job else tuple(filter(None, run.detail.split(", "))))
-    pieces += [f"<span>{model_label(name, tone_of(name))}</span>" for name in models[:MODELS_SHOWN]]
+    pieces += [f"<span>{model_label(name_of(name), tone_of(name))}</span>" for name in models[:MODELS_SHOWN]]
     if len(models) > MODELS_SHOWN:
-        more = ", ".join(models[MODELS_SHOWN:])
+        more = ", ".join(map(name_of, models[MODELS_SHOWN:]))
         pieces.append(
             f'<span title="{escape(more)}">{escape(tn("history.more_models", len(models) - MODELS_SHOWN))}</span>'
         )

@@ -72,7 +72,7 @@ def draw_resume(page: str, words: str, resume: Callable[[str], None], run_id: st
     button(words, resume, run_id, icon="resume", key=f"{page}_resume", **look)
 
 
-def draw_again(page: str, words: str, again: Callable[[*Ts], None], *args: *Ts, **look: Unpack[State]) -> None:
+def draw_again(page: str, words: str, again: Callable[[*Ts], object], *args: *Ts, **look: Unpack[State]) -> None:
     """Set up, or begin, another run as this one was."""
     quiet_button(words, again, *args, icon="replay", key=f"{page}_again", **look)
 

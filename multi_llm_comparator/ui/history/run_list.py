@@ -60,8 +60,10 @@ def _draw_nothing() -> None:
     st.html(empty(t("history.empty"), t("history.empty_text")))
     with st.container(horizontal=True, horizontal_alignment="center"):
         # The first kind of each page stands for all that begins there.
-        for kind, known in {known.page: (kind, known) for kind, known in reversed(KINDS.items())}.values():
-            if main_button(f"history.begin_{kind}", icon=known.icon, key=f"history_begin_{kind}"):
+        firsts = reversed({known.page: (kind, known) for kind, known in reversed(KINDS.items())}.values())
+        for place, (kind, known) in enumerate(firsts):
+            draw = button if place else main_button
+            if draw(f"history.begin_{kind}", icon=known.icon, key=f"history_begin_{kind}"):
                 go_to(known.page)
 
 

@@ -12,6 +12,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.markdown import bounded
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.workbench import get_workbench
 
 T = TypeVar("T")
@@ -49,7 +50,8 @@ def attempt(work: Callable[[], T], run_id: str = "-") -> T | None:
 def refusal(error: MultiLLMError) -> str:
     """What went wrong in the reader's language, where that is known, and the details in the words of who refused."""
     key = f"error.title.{type(error).__name__}"
-    return f"{t(key)}: {error}" if key in texts(current_language()) else str(error)
+    why = said(str(error))
+    return f"{t(key)}: {why}" if key in texts(current_language()) else why
 
 
 def warn(text: str) -> None:

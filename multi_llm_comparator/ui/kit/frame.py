@@ -1,5 +1,5 @@
-"""What Streamlit's own frame lacks: one theme for all pages, its menu in the reader's language, the prompt in focus,
-keys that work beside a switch.
+"""What Streamlit's own frame lacks: one theme for all pages, its own words in the reader's language, the prompt in
+focus, keys that work beside a switch.
 
 All of it stands on names inside Streamlit's pages; ``tests/browser/test_frame.py`` says when one of them changes. What
 is not found is left as it is.
@@ -8,6 +8,7 @@ is not found is left as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -19,7 +20,7 @@ _JS = """
 const THEME = /^stActiveTheme-(.*)-v(\\d+)$/;
 
 function begin() {
-  const frame = { pages: [], words: {}, focused: null };
+  const frame = { pages: [], places: [], said: new WeakMap(), focused: null };
   const set = Storage.prototype.setItem;
   Storage.prototype.setItem = function (key, value) {
     set.call(this, key, value);
@@ -30,10 +31,25 @@ function begin() {
     for (const page of frame.pages) set.call(this, `stActiveTheme-${base}/${page}-v${found[2]}`, value);
   };
   new MutationObserver((changes) => {
-    for (const added of changes.flatMap((change) => [...change.addedNodes])) translate(frame, added);
-  }).observe(document.body, { childList: true });
+    for (const change of changes) {
+      for (const node of change.type === "childList" ? change.addedNodes : [change.target]) look(frame, node);
+    }
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
   window.addEventListener("keydown", passOn, true);
+  frame.themes = new MutationObserver(() => wearTheme(frame));
   return frame;
+}
+
+// Streamlit says only to its page whether that is dark; dialogs and menus, which lie beside it, have to know too.
+function wearTheme(frame) {
+  const app = document.querySelector('[data-testid="stApp"]');
+  if (!app) return;
+  if (frame.app !== app) {
+    frame.app = app;
+    frame.themes.disconnect();
+    frame.themes.observe(app, { attributes: true, attributeFilter: ["class"] });
+  }
+  document.documentElement.style.colorScheme = getComputedStyle(app).colorScheme;
 }
 
 const SWITCH = 'input:is([type="checkbox"], [type="radio"], [type="range"])';
@@ -49,22 +65,38 @@ function passOn(event) {
   if (!document.body.dispatchEvent(new KeyboardEvent(event.type, event))) event.preventDefault();
 }
 
-const MENU = '[data-testid="stMainMenuPopover"], [data-testid="stMainMenuList"]';
+// Streamlit fills the places where it says something of its own after they were put into the page, and anew while they
+// are there.
+function look(frame, node) {
+  const at = node instanceof Element ? node : node.parentElement;
+  for (const place of frame.places) {
+    const found = at?.closest(place.at) ? [node] : node.querySelectorAll?.(place.at) ?? [];
+    for (const one of found) translate(frame, place, one);
+  }
+}
 
-// The menu is filled after it was put into the page, and filled anew while it is open.
-function translate(frame, added) {
-  if (!(added instanceof Element)) return;
-  const say = () => {
-    for (const menu of [...(added.matches(MENU) ? [added] : []), ...added.querySelectorAll(MENU)]) {
-      const texts = document.createTreeWalker(menu, NodeFilter.SHOW_TEXT);
-      while (texts.nextNode()) {
-        const text = texts.currentNode, word = frame.words[text.nodeValue.trim()];
-        if (word && word !== text.nodeValue) text.nodeValue = word;
-      }
-    }
-  };
-  say();
-  new MutationObserver(say).observe(added, { childList: true, subtree: true, characterData: true });
+// A text that was replaced is known by what Streamlit had said there: the language may be changed once more.
+function translate(frame, place, node) {
+  const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+  for (let text = node instanceof Text ? node : texts.nextNode(); text; text = texts.nextNode()) {
+    const known = frame.said.get(text);
+    const english = known?.shown === text.nodeValue ? known.english : text.nodeValue;
+    const shown = inWords(place.words, english);
+    if (shown === english && !known) continue;
+    frame.said.set(text, { english, shown });
+    if (shown !== text.nodeValue) text.nodeValue = shown;
+  }
+}
+
+// Sentences in which Streamlit fills something in have it in {braces}.
+function inWords(words, english) {
+  const plain = english.trim();
+  for (const [sentence, shown] of Object.entries(words)) {
+    const [before, after] = sentence.split(/\\{\\w+\\}/);
+    if (after === undefined ? plain === sentence : plain.startsWith(before) && plain.endsWith(after))
+      return shown.replace(/\\{\\w+\\}/, () => plain.slice(before.length, plain.length - after.length));
+  }
+  return english;
 }
 
 // Once for each page that is opened; where a finger would have to call the keyboard, it stays away.
@@ -83,10 +115,21 @@ function focus(frame, page) {
 export default function ({ data }) {
   const frame = (window.mlcFrame ??= begin());
   frame.pages = data.pages;
-  frame.words = data.words;
+  frame.places = data.places;
+  look(frame, document.body);
+  wearTheme(frame);
   focus(frame, data.page);
 }
 """
+# Where Streamlit says something of its own, by what the keys of its sentences begin with; the English ones are its own.
+_PLACES = {
+    "menu.": ("stMainMenuPopover", "stMainMenuList"),
+    "frame.skip_": ("stSkipToContent",),
+    "frame.pages_": ("stTopNav",),
+    "frame.file_": ("stFileUploaderDropzone",),
+    "frame.enter_": ("InputInstructions",),
+    "frame.list_": ("stSelectboxVirtualDropdown", "stMultiSelectDropdown"),
+}
 _component = st.components.v2.component("mlc_frame", html="<span></span>", js=_JS)
 
 
@@ -97,6 +140,11 @@ def tend_frame(paths: Sequence[str], page: str) -> None:
         paths: the pages' addresses below the app's, "" for the first.
         page: the one that is open.
     """
-    words = {said: t(key) for key, said in texts(DEFAULT).items() if key.startswith("menu.")}
-    data = {"pages": list(paths), "words": words, "page": page}
+    data = {"pages": list(paths), "places": [_words_at(*place) for place in _PLACES.items()], "page": page}
     _component(data=data, key="app_frame", height="content", width="content")
+
+
+def _words_at(prefix: str, places: Sequence[str]) -> dict[str, Any]:
+    """What Streamlit says in these places, each sentence with the reader's."""
+    at = ", ".join(f'[data-testid="{place}"]' for place in places)
+    return {"at": at, "words": {said: t(key) for key, said in texts(DEFAULT).items() if key.startswith(prefix)}}

@@ -57,7 +57,7 @@ def t(key: str, /, **values: Any) -> str:
 
 def tn(key: str, n: int, /, **values: Any) -> str:
     """As :func:`t` for ``n`` things: takes the singular under ``key_one`` when ``n`` is 1 and the language has one."""
-    return t(_counted(key, n), n=n, **values)
+    return t(_counted(key, n), n=f"{n:,}", **values)
 
 
 def tm(key: str, /, **values: Any) -> str:

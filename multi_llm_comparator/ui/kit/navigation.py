@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -30,6 +31,11 @@ _ICONS = {
 
 def page_names() -> tuple[str, ...]:
     return tuple(_ICONS)
+
+
+def page_scripts() -> list[Path]:
+    """The script of each page, in the order of the menu."""
+    return [_FOLDER / f"{name}.py" for name in _ICONS]
 
 
 def pages() -> dict[str, st.Page]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -103,6 +103,37 @@ class PageSetup(Generic[T]):
 
         return {"key": key, "on_change": changed}
 
+    def choice(
+        self,
+        name: str,
+        words: str,
+        options: Sequence[Any],
+        say: Callable[[Any], str],
+        *,
+        why: bool = False,
+        **more: Any,
+    ) -> None:
+        """A list to choose from; the first option stands for what is none of them.
+
+        Args:
+            name: of the field.
+            words: key of the label; with ``why`` that of the tooltip has ``_why`` behind it.
+            options: what may be chosen.
+            say: names an option.
+            more: passed on.
+        """
+        value = getattr(self.current(), name)
+        place = options.index(value) if value in options else 0
+        st.selectbox(t(words), options, place, format_func=say, **_help(words, why), **more, **self.bind(name))
+
+    def line(self, name: str, words: str, *, why: bool = False, **more: Any) -> None:
+        """A line of text; see :meth:`choice`."""
+        st.text_input(t(words), getattr(self.current(), name), **_help(words, why), **more, **self.bind(name))
+
+    def switch(self, name: str, words: str, *, why: bool = False) -> None:
+        """See :meth:`choice`."""
+        st.toggle(t(words), getattr(self.current(), name), **_help(words, why), **self.bind(name))
+
     def number(self, name: str, lowest: int, highest: int, *, words: str = "", **more: Any) -> None:
         """A field for a whole number, named and explained by the words of the page, or of another."""
         words = words or self._page
@@ -119,6 +150,10 @@ class PageSetup(Generic[T]):
         """A slider for the field ``temperature``."""
         value: float = getattr(self.current(), "temperature")  # noqa: B009 (what T has is the page's own affair)
         st.slider(t("param.temperature"), 0.0, 2.0, value, 0.1, **self.bind("temperature"))
+
+
+def _help(words: str, why: bool) -> dict[str, Any]:
+    return {"help": t(f"{words}_why")} if why else {}
 
 
 def restored(fresh: T, kept: Mapping[str, Any]) -> T:

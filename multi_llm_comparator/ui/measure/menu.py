@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from multi_llm_comparator.evaluation.measuring.documents import KIND
@@ -27,11 +29,8 @@ RESCORE_S = 120.0
 
 def draw_heading(run: EvaluationRun | None) -> None:
     """The page's title line: the run's name on the left, what to do with it on the right."""
-    run_heading.draw_heading("measure", run, _draw_runs, _draw_actions, new_title=t("measure.new_title"))
-
-
-def _draw_runs() -> None:
-    draw_recent(KIND, RUN.open, key="measure_runs")
+    draw_runs = partial(draw_recent, KIND, RUN.open, key="measure_runs")
+    run_heading.draw_heading("measure", run, draw_runs, _draw_actions, new_title=t("measure.new_title"))
 
 
 def _draw_actions(run: EvaluationRun) -> None:

@@ -78,7 +78,7 @@ def draw_numbers(snapshot: EvaluationSnapshot, results: Results) -> None:
 
 
 def _has_cost(results: Results) -> bool:
-    return any(cost.cost_usd is not None for cost in results.costs)
+    return any(cost.cost_usd for cost in results.costs)
 
 
 def _row(

@@ -29,6 +29,7 @@ from multi_llm_comparator.ui.measure.lm_eval import draw_lm_eval
 from multi_llm_comparator.ui.measure.set_editor import draw_set_buttons
 from multi_llm_comparator.ui.measure.state import SETUP, Setup, start, task_names, tasks_of
 
+MAX_LINE_CHARS = 4096
 TEMPERATURES = tuple(step / 10 for step in range(21))
 
 
@@ -58,6 +59,11 @@ def draw_setup() -> None:
             disabled=not setup.models or (prompts is None and not task_names(setup)),
             shortcut="Alt+Enter",
         )
+        # Why it cannot be pressed yet.
+        if not setup.models:
+            st.caption(t("missing.models"))
+        elif prompts is None and not task_names(setup):
+            st.caption(t("missing.prompts"))
 
 
 def _draw_data(setup: Setup, prompts: PromptSet | None) -> None:
@@ -81,35 +87,15 @@ def _draw_tasks(setup: Setup) -> None:
         label_visibility="collapsed",
         **SETUP.bind("tasks"),
     )
-    st.text_input(
-        t("measure.folder"),
-        setup.data,
-        help=t("measure.folder_why"),
-        placeholder=t("measure.hub"),
-        max_chars=4096,
-        **SETUP.bind("data"),
-    )
-    st.text_input(
-        t("measure.subjects"),
-        setup.subjects,
-        help=t("measure.subjects_why"),
-        placeholder=t("measure.subjects_example"),
-        max_chars=4096,
-        **SETUP.bind("subjects"),
-    )
+    SETUP.line("data", "measure.folder", why=True, placeholder=t("measure.hub"), max_chars=MAX_LINE_CHARS)
+    examples = t("measure.subjects_example")
+    SETUP.line("subjects", "measure.subjects", why=True, placeholder=examples, max_chars=MAX_LINE_CHARS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         SETUP.number("limit", 0, 20_000)
         SETUP.number("shots", 0, 64)
         SETUP.number("shots_seed", 0, MAX_SEED)
-        st.toggle(t("measure.chat"), setup.chat, **SETUP.bind("chat"))
-    st.text_input(
-        t("measure.file"),
-        setup.file,
-        help=t("measure.file_why"),
-        placeholder=t("measure.file_example"),
-        max_chars=4096,
-        **SETUP.bind("file"),
-    )
+        SETUP.switch("chat", "measure.chat")
+    SETUP.line("file", "measure.file", why=True, placeholder=t("measure.file_example"), max_chars=MAX_LINE_CHARS)
 
 
 def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
@@ -128,24 +114,15 @@ def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
         SETUP.number("repeats", 1, MAX_REPEATS)
         SETUP.number("seed", 0, MAX_SEED)
         if find_spec("ray") is not None:
-            st.text_input(
-                t("measure.cluster"),
-                setup.cluster,
-                help=t("measure.cluster_why"),
-                placeholder=t("measure.cluster_example"),
-                max_chars=300,
-                **SETUP.bind("cluster"),
-            )
+            SETUP.line("cluster", "measure.cluster", why=True, placeholder=t("measure.cluster_example"), max_chars=300)
     if prompts is not None and len(setup.models) > 1:
         choices = askable()
-        options = ["", *(target for target in setup.models if target in choices)]
-        st.selectbox(
-            t("measure.reference"),
-            options,
-            options.index(setup.reference) if setup.reference in options else 0,
-            format_func=lambda target: choices[target].label if target in choices else t("measure.no_reference"),
-            help=t("measure.reference_why"),
-            **SETUP.bind("reference"),
+        SETUP.choice(
+            "reference",
+            "measure.reference",
+            ["", *(target for target in setup.models if target in choices)],
+            lambda target: choices[target].label if target in choices else t("measure.no_reference"),
+            why=True,
         )
 
 
@@ -154,14 +131,12 @@ def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
     with st.expander(t("measure.judge"), expanded=judged > 0, icon=":material/gavel:"):
         st.caption(tn("measure.judge_why", judged) if judged else t("measure.judge_none"))
         choices = askable()
-        options = ["", *listed(choices, setup.judge)]
-        st.selectbox(
-            t("measure.judge"),
-            options,
-            options.index(setup.judge) if setup.judge in options else 0,
-            format_func=lambda target: choices[target].label if target in choices else t("measure.no_judge"),
+        SETUP.choice(
+            "judge",
+            "measure.judge",
+            ["", *listed(choices, setup.judge)],
+            lambda target: choices[target].label if target in choices else t("measure.no_judge"),
             label_visibility="collapsed",
-            **SETUP.bind("judge"),
         )
         if not setup.judge:
             return

@@ -70,7 +70,13 @@ def tradeoff_figure(points: Sequence[TradeoffPoint], page: str) -> Figure:
         "hoverinfo": "skip",
         "showlegend": False,
     }
-    dots = [_dot(point, 2 * r, page) for point, r in zip(points, radii(points, LARGEST_PX), strict=True)]
+    # Of neighbours one has its name above it and the other below.
+    places = sorted(range(len(points)), key=lambda at: points[at].tokens_per_s)
+    sides = {at: ("top center", "bottom center")[place % 2] for place, at in enumerate(places)}
+    dots = [
+        _dot(point, 2 * r, page, sides[at])
+        for at, (point, r) in enumerate(zip(points, radii(points, LARGEST_PX), strict=True))
+    ]
     axis: Figure = {"gridcolor": FAINT[page], "zeroline": False, "color": MUTED[page], "fixedrange": True}
     return {
         "data": [line, *dots],
@@ -86,7 +92,7 @@ def tradeoff_figure(points: Sequence[TradeoffPoint], page: str) -> Figure:
     }
 
 
-def _dot(point: TradeoffPoint, size_px: float, page: str) -> dict[str, Any]:
+def _dot(point: TradeoffPoint, size_px: float, page: str, side: str) -> dict[str, Any]:
     colour, score = tone_of(point.target).on(page), point.score
     says = [
         f"<b>{label(point.name)}</b>",
@@ -101,7 +107,7 @@ def _dot(point: TradeoffPoint, size_px: float, page: str) -> dict[str, Any]:
         "x": [point.tokens_per_s],
         "y": [score.mean],
         "text": [label(point.name)],
-        "textposition": "top center",
+        "textposition": side,
         "textfont": {"color": INK[page], "size": 12},
         "cliponaxis": False,
         "customdata": [[point.subject]],

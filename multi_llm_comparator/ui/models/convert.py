@@ -16,7 +16,7 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, perform, refusal, show_notices
-from multi_llm_comparator.ui.kit.buttons import button, main_button
+from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.workbench import get_workbench
@@ -34,15 +34,14 @@ def ask_to_convert(model_id: str) -> None:
 
 def draw_convert_button(model: ModelInfo) -> None:
     """A button for what can be converted; for the rest it stands there switched off, so that rows line up."""
-    st.button(
-        "",
-        icon=":material/swap_horiz:",
-        key=f"models_convert_{model.id}",
-        help=t("convert.title") if possible_targets(model) else t("convert.impossible"),
-        type="tertiary",
+    quiet_button(
+        "convert.title",
+        ask_to_convert,
+        model.id,
+        icon="swap_horiz",
+        key=f"icon_models_convert_{model.id}",
+        help=None if possible_targets(model) else t("convert.impossible"),
         disabled=not possible_targets(model),
-        on_click=ask_to_convert,
-        args=(model.id,),
     )
 
 
@@ -167,9 +166,7 @@ def _draw_job(job: ConversionJob) -> None:
         if not progress.is_over and button("convert.stop", icon="stop", key=f"models_stop_{job.id}"):
             perform(job.cancel())
             st.rerun()
-        if progress.is_over and st.button(
-            "", icon=":material/close:", key=f"models_forget_{job.id}", help=t("convert.forget"), type="tertiary"
-        ):
+        if progress.is_over and quiet_button("convert.forget", icon="close", key=f"icon_models_forget_{job.id}"):
             get_workbench().conversions.forget(job)
             st.rerun()
 

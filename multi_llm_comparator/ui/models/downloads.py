@@ -113,8 +113,8 @@ async def _start(listing: HubListing, choice: int) -> None:
 
 def draw_downloads() -> None:
     """All downloads of this process. While one runs its figures are renewed; when one is done its model is found."""
-    downloads = get_workbench().hub.downloads
-    running = [download for download in downloads if not download.progress.is_over]
+    hub = get_workbench().hub
+    downloads, running = hub.jobs, hub.running
     if not downloads:
         return
 

@@ -24,7 +24,8 @@ def draw_keeping(model: LoadedModel, key: str) -> None:
     """A small menu beside a loaded model; what is changed holds at once and is written to the settings."""
     target = get_workbench().models.unique_name(model.model_id)
     own = get_settings().model_serving.get(target) or ModelServing()
-    with st.popover("", icon=":material/keep:" if own.pinned else ":material/tune:", help=t("keeping.keep_why")):
+    icon = ":material/keep:" if own.pinned else ":material/tune:"
+    with st.popover(t("keeping.keep_why"), icon=icon, key=f"icon_keep_{key}", help=t("keeping.keep_why")):
         chosen: dict[str, Any] = {
             "pinned": st.toggle(t("keeping.pinned"), own.pinned, key=f"keep_pin_{key}", help=t("keeping.pinned_why")),
             "at_start": st.toggle(t("keeping.at_start"), own.at_start, key=f"keep_start_{key}"),

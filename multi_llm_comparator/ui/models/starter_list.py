@@ -35,10 +35,7 @@ def _draw_row(starter: Starter, number: int) -> None:
     workbench = get_workbench()
     with st.container(horizontal=True, vertical_alignment="center", key=f"models_starter_{number}", wrap=False):
         st.html(_row(starter), width="stretch")
-        arriving = any(
-            not download.progress.is_over and download.listing.repo_id == starter.repo_id
-            for download in workbench.hub.downloads
-        )
+        arriving = any(download.listing.repo_id == starter.repo_id for download in workbench.hub.running)
         if starter.place(workbench.settings.models_dir).exists():
             st.html(note_chip(t("starter.here"), "", STATE_TONES["done"]), width="content")
         elif arriving:

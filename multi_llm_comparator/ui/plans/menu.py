@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.plans.options import KIND
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.history import run_heading
+from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.buttons import button, opener, quiet_button
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.editor import edit
-from multi_llm_comparator.ui.plans.runs import draw_comparison_choice, draw_runs
-from multi_llm_comparator.ui.plans.state import RUN, SETUP, setup_of, start
+from multi_llm_comparator.ui.plans.state import RUN, SETUP, compare_with, compared_run, setup_of, start
 
 
 def draw_heading(run: PlanRun | None) -> None:
@@ -35,7 +36,7 @@ def _draw_actions(run: PlanRun) -> None:
         help=t("plan.edit_plan_why"),
         disabled=run.plan is None,
     )
-    opener("plan.compare", draw_comparison_choice, run, icon="stacked_bar_chart", key="plans_compare", type="tertiary")
+    opener("plan.compare", _draw_comparison_choice, run, icon="stacked_bar_chart", key="plans_compare", type="tertiary")
     leave_out = () if run.plan else ("xml",)
     run_heading.draw_export("plans", KIND, run.id, run.created_at, run.question, leave_out=leave_out)
     run_heading.draw_new("plans", RUN.leave)
@@ -80,3 +81,25 @@ def _edit(run: PlanRun) -> None:
     latest = RUN.taken(run)
     if latest.plan is not None:
         edit(latest.question, latest.plan.to_xml(), beside=latest.id)
+
+
+def draw_runs() -> None:
+    """The latest runs, or those that contain a text; each opens at one click."""
+    draw_recent(KIND, RUN.open, key="plans_runs")
+
+
+def _draw_comparison_choice(run: PlanRun) -> None:
+    """The run to show beneath this one, on the same clock; runs of the same question come first."""
+    other = compared_run()
+    if other is not None:
+        button("plan.compare_end", compare_with, None, icon="close", key="plans_compare_end")
+    question = cut_line(run.question, 100).removesuffix("…")
+    draw_recent(
+        KIND,
+        compare_with,
+        key="plans_compare",
+        does="compare",
+        icon="stacked_bar_chart",
+        leave_out={run.id} if other is None else {run.id, other.id},
+        first=lambda listed: listed.title.startswith(question),
+    )

@@ -56,38 +56,20 @@ def _draw_target(part: str, value: str, options: list[str], names: dict[str, str
     _draw_label(t(f"plan.part_{part}"), t(f"plan.part_{part}_why"), dot(tone))
     if value not in options:
         options = [value, *options]
-    st.selectbox(
-        t(f"plan.part_{part}"),
+    SETUP.choice(
+        part,
+        f"plan.part_{part}",
         options,
-        options.index(value),
-        format_func=lambda target: names.get(target, t("setup.gone", name=target)),
+        lambda target: names.get(target, t("setup.gone", name=target)),
         label_visibility="collapsed",
         disabled=off,
-        **SETUP.bind(part),
     )
 
 
 def _draw_more() -> None:
-    setup = SETUP.current()
-    st.toggle(
-        t("plan.enable_threshold"),
-        setup.enable_threshold,
-        help=t("plan.enable_threshold_why"),
-        **SETUP.bind("enable_threshold"),
-    )
-    st.toggle(
-        t("plan.ends_with_last_step"),
-        setup.ends_with_last_step,
-        help=t("plan.ends_with_last_step_why"),
-        **SETUP.bind("ends_with_last_step"),
-    )
-    st.text_input(
-        t("plan.result_after"),
-        setup.result_after,
-        help=t("plan.result_after_why"),
-        max_chars=20,
-        **SETUP.bind("result_after"),
-    )
+    SETUP.switch("enable_threshold", "plan.enable_threshold", why=True)
+    SETUP.switch("ends_with_last_step", "plan.ends_with_last_step", why=True)
+    SETUP.line("result_after", "plan.result_after", why=True, max_chars=20)
     _draw_save()
 
 

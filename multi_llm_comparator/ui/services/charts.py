@@ -12,6 +12,8 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
 
 HEIGHT_PX = 300
+# For the title and a line of the legend; for each line more of it.
+TOP_PX, LEGEND_LINE_PX = 66, 19
 
 
 def drawn(chart: Chart, page: str) -> Chart:
@@ -25,13 +27,15 @@ def drawn(chart: Chart, page: str) -> Chart:
             **chart_look.layout(page),
             **given,
             "height": HEIGHT_PX,
-            "margin": {"l": 48, "r": 10, "t": 66, "b": 44},
+            "margin": {"l": 48, "r": 10, "t": TOP_PX, "b": 44},
             "font": {"size": 12.5, "color": INK[page]},
             "title": {**given["title"], "x": 0, "y": 0.97, "yanchor": "top", "font": {"size": 14}},
             "xaxis": {**axis, **given.get("xaxis", {})},
             "yaxis": {**axis, **given.get("yaxis", {})},
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             "showlegend": len(traces) > 1,
+            # There each of its names has a line of its own.
+            "meta": {"narrow": {"margin": {"t": TOP_PX + LEGEND_LINE_PX * (len(traces) - 1)}}},
         },
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from multi_llm_comparator.applications.documents import KIND
 from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
@@ -15,12 +17,8 @@ from multi_llm_comparator.ui.services.state import RUN, set_up_again
 def draw_heading(run: ServiceRun | None) -> None:
     """The page's title line: the run's name on the left, what to do with it on the right."""
     title = _title(RUN.taken(run)) if run is not None else ""
-    new_title = t("services.new_title")
-    run_heading.draw_heading("services", run, _draw_runs, _draw_actions, new_title=new_title, title=title)
-
-
-def _draw_runs() -> None:
-    draw_recent(KIND, RUN.open, key="services_runs")
+    draw_runs, new_title = partial(draw_recent, KIND, RUN.open, key="services_runs"), t("services.new_title")
+    run_heading.draw_heading("services", run, draw_runs, _draw_actions, new_title=new_title, title=title)
 
 
 def _title(snapshot: ServiceSnapshot) -> str:

@@ -37,16 +37,19 @@ def draw_setup() -> None:
         _draw_what(setup)
         _draw_document(setup)
         _draw_whom(setup)
-    with st.container(horizontal=True, horizontal_alignment="center"):
+    is_empty = not setup.text.strip() and st.session_state.get(SETUP.key("file")) is None
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
         main_button(
             "services.start",
             start,
             SETUP.key("file"),
             icon="play_arrow",
             key="services_start",
-            disabled=not setup.text.strip() and st.session_state.get(SETUP.key("file")) is None,
+            disabled=is_empty,
             shortcut="Alt+Enter",
         )
+        if is_empty:
+            st.caption(t("missing.document"))
 
 
 def _draw_what(setup: Setup) -> None:
@@ -72,7 +75,7 @@ def _draw_what(setup: Setup) -> None:
     )
     st.caption(t(f"services.why_{setup.service}"))
     if setup.kind == "questions":
-        st.text_input(t("services.question"), setup.question, max_chars=MAX_QUESTION_CHARS, **SETUP.bind("question"))
+        SETUP.line("question", "services.question", max_chars=MAX_QUESTION_CHARS)
 
 
 def _draw_document(setup: Setup) -> None:
@@ -112,12 +115,6 @@ def _draw_whom(setup: Setup) -> None:
         )
         with st.popover(t("services.more"), icon=":material/tune:", type="tertiary", key="services_more"):
             languages = ["", "en", "zh"]
-            st.selectbox(
-                t("services.language"),
-                languages,
-                languages.index(setup.language),
-                format_func=lambda one: t(f"services.language_{one or 'own'}"),
-                **SETUP.bind("language"),
-            )
+            SETUP.choice("language", "services.language", languages, lambda one: t(f"services.language_{one or 'own'}"))
             SETUP.number("answer_tokens", 32, min(8192, setup.context_tokens // 2))
             SETUP.number("context_tokens", max(512, 2 * setup.answer_tokens), 1_000_000)

@@ -11,7 +11,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.requests import Priority
 from multi_llm_comparator.tracking.api_keys import MAX_NAME_CHARS, ApiKey
 from multi_llm_comparator.ui.kit import figures
-from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.actions import attempt, inform, warn
 from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tn
@@ -97,7 +97,7 @@ def _draw_form() -> None:
         )
         left, middle, right = st.columns(3)
         scopes = left.multiselect(
-            t("api_keys.scopes"), SCOPES, ["models"], format_func=_scope, key="settings_api_key_scopes"
+            t("api_keys.scopes"), SCOPES, ["models"], format_func=_scope, key="settings_api_key_scopes", wrap=True
         )
         days = middle.selectbox(t("api_keys.valid"), VALID_DAYS, 3, format_func=_days, key="settings_api_key_days")
         priority = right.selectbox(
@@ -109,8 +109,11 @@ def _draw_form() -> None:
             help=t("api_keys.priority_why"),
         )
         limits = _draw_limits(priority)
-        if st.form_submit_button(t("api_keys.make"), type="primary", key="settings_api_key_make") and name.strip():
-            _make(name, scopes, days, limits)
+        if st.form_submit_button(t("api_keys.make"), type="primary", key="settings_api_key_make"):
+            if name.strip():
+                _make(name, scopes, days, limits)
+            else:
+                warn(t("missing.name"))
             st.rerun()
 
 

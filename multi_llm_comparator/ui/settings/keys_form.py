@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from multi_llm_comparator.core.keys import KeyStore
-from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, warn
 from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
@@ -33,8 +33,11 @@ def draw_keys() -> None:
         key = right.text_input(
             t("keys.key"), key="settings_key_value", type="password", max_chars=MAX_KEY_CHARS, autocomplete="off"
         )
-        if end.form_submit_button(t("keys.save"), key="settings_key_save") and name.strip() and key.strip():
-            _save(name.strip(), SecretStr(key.strip()))
+        if end.form_submit_button(t("keys.save"), key="settings_key_save"):
+            if name.strip() and key.strip():
+                _save(name.strip(), SecretStr(key.strip()))
+            else:
+                warn(t("missing.name_and_key"))
             st.rerun()
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.pane import differing
 from multi_llm_comparator.ui.compare.state import pane_choices
+from multi_llm_comparator.ui.compare.telling_apart import parameter_name
 from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label
@@ -85,14 +86,14 @@ def _draw_prompts(setup: Setup) -> None:
             **SETUP.bind("own"),
         )
         pictures.draw_choice()
-    st.toggle(t("vote.shuffled"), setup.is_shuffled, help=t("vote.shuffled_why"), **SETUP.bind("is_shuffled"))
+    SETUP.switch("is_shuffled", "vote.shuffled", why=True)
     if quiet_button("vote.to_sets", icon="edit_note", key="vote_to_sets"):
         go_to("measure")
 
 
 def _draw_models(setup: Setup) -> None:
     st.markdown(f"**{t('vote.models')}**")
-    st.toggle(t("vote.as_compare"), setup.as_compare, help=t("vote.as_compare_why"), **SETUP.bind("as_compare"))
+    SETUP.switch("as_compare", "vote.as_compare", why=True)
     if setup.as_compare:
         _draw_compare_panes(setup)
     else:
@@ -119,7 +120,7 @@ def _draw_compare_panes(setup: Setup) -> None:
         set().union(*(differing(contestants[0][1], config) for _, config in contestants)) if contestants else set()
     )
     for target, config in contestants:
-        told = ", ".join(f"{name} {getattr(config, name)}" for name in sorted(differs))[:200]
+        told = ", ".join(f"{parameter_name(name)} {getattr(config, name)}" for name in sorted(differs))[:200]
         st.html(f"{model_label(label_of(target), tone_of(target))} <span class='mlc-muted'>{escape(told)}</span>")
     if quiet_button("vote.to_compare", icon="view_column", key="vote_to_compare"):
         go_to("compare")

@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.core.readable import NOTHING
+from multi_llm_comparator.ui.compare.telling_apart import parameter_name
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
@@ -109,7 +110,7 @@ def _figures(snapshot: VotingSnapshot, answer: VoteAnswer) -> str:
         speed,
         say.seconds(answer.duration_s),
         *([t("measure.cut")] if answer.is_cut else []),
-        *(f"{name} {told.get(name)}" for name in differs),
+        *(f"{parameter_name(name)} {told.get(name)}" for name in differs),
     ]
     return f'<p class="mlc-muted">{escape(" · ".join(words))}</p>'
 

@@ -21,9 +21,8 @@ from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaG
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm
 from multi_llm_comparator.server.api.responses_form import ResponsesForm
 from multi_llm_comparator.services.inference_engine import InferenceEngine
-from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.scripted_models import Catalogue, scripted_model
-from tests.support.served_api import ServedApi, served_api, until
+from tests.support.served_api import ServedApi, served_api, served_models, until
 from tests.support.tiny_gguf import chain, word, write_chain
 
 ASKED: list[Any] = [{"role": "user", "content": "hello world"}]
@@ -41,9 +40,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     write_chain(folder / "tiny.gguf", chain([word(said) for said in ("\n", "▁one", "▁two", "▁three")]))
-    models = ModelManager(tmp_path / "models")
-    engine = InferenceEngine(models=models)
-    async with served_api(tmp_path, models=models, engine=engine, local=engine) as served:
+    async with served_models(tmp_path) as served:
         yield served
 
 

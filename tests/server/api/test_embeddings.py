@@ -12,10 +12,8 @@ import openai
 import pytest
 
 from multi_llm_comparator.server.api.embeddings import written
-from multi_llm_comparator.services.inference_engine import InferenceEngine
-from multi_llm_comparator.services.model_manager import ModelManager
 from tests.inferencers.test_embedding import make_encoder
-from tests.support.served_api import ServedApi, served_api
+from tests.support.served_api import ServedApi, served_models
 from tests.support.tiny_checkpoint import make_checkpoint
 
 TEXTS = ["What is three plus four?", "你好，世界。"]
@@ -27,9 +25,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     folder = tmp_path / "models" / "pytorch"
     make_checkpoint(folder / "writer")
     make_encoder(folder / "encoder")
-    models = ModelManager(tmp_path / "models")
-    engine = InferenceEngine(models=models)
-    async with served_api(tmp_path, models=models, engine=engine, local=engine) as served:
+    async with served_models(tmp_path) as served:
         yield served
 
 

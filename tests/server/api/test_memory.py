@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.services.inference_engine import InferenceEngine
-from multi_llm_comparator.services.model_manager import ModelManager
-from tests.support.served_api import ServedApi, served_api
+from tests.support.served_api import ServedApi, served_models
 from tests.support.tiny_gguf import write_random
 
 
@@ -19,9 +17,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     write_random(folder / "tiny.gguf")
-    models = ModelManager(tmp_path / "models")
-    engine = InferenceEngine(models=models)
-    async with served_api(tmp_path, models=models, engine=engine, local=engine) as served:
+    async with served_models(tmp_path) as served:
         yield served
 
 

@@ -12,9 +12,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from multi_llm_comparator.services.inference_engine import InferenceEngine
-from multi_llm_comparator.services.model_manager import ModelManager
-from tests.support.served_api import ServedApi, served_api
+from tests.support.served_api import ServedApi, served_models
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tiny_gguf import chain, word, write_chain
 from tests.support.tool_templates import HERMES
@@ -32,9 +30,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     folder.mkdir(parents=True)
     write_chain(folder / "tiny.gguf", chain([word(said) for said in ("\n", "▁one", "▁two", "▁three")]))
     make_checkpoint(tmp_path / "models" / "pytorch" / "caller", tokenizer=make_tokenizer(HERMES))
-    models = ModelManager(tmp_path / "models")
-    engine = InferenceEngine(models=models)
-    async with served_api(tmp_path, models=models, engine=engine, local=engine) as served:
+    async with served_models(tmp_path) as served:
         yield served
 
 

@@ -13,11 +13,9 @@ import pytest
 
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.inferencers.constraints import notation
-from multi_llm_comparator.services.inference_engine import InferenceEngine
-from multi_llm_comparator.services.model_manager import ModelManager
 from tests.inferencers.test_real_schemas import NAMES, schema_of
 from tests.support.grammars import BYTES
-from tests.support.served_api import served_api
+from tests.support.served_api import served_models
 
 MODEL = Path(__file__).parents[3] / "models" / "gguf" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 SCHEMAS, TOKENS = 200, 48
@@ -31,10 +29,8 @@ async def test_each_is_enforced_or_refused_by_its_keyword(tmp_path: Path) -> Non
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     (folder / MODEL.name).symlink_to(MODEL.resolve())
-    models = ModelManager(tmp_path / "models")
-    engine = InferenceEngine(models=models)
     became: Counter[str] = Counter()
-    async with served_api(tmp_path, models=models, engine=engine, local=engine) as api:
+    async with served_models(tmp_path) as api:
         # The first answer waits for the model, and a compilation may wait for a busy machine.
         api.http.timeout = ANSWER_S
         for name in random.Random(2).sample(NAMES, SCHEMAS):

@@ -16,9 +16,8 @@ from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.tools import Tool, ToolCall
 from multi_llm_comparator.services.inference_engine import InferenceEngine
-from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.scripted_models import Catalogue, scripted_model
-from tests.support.served_api import ServedApi, frames, served_api
+from tests.support.served_api import ServedApi, frames, served_api, served_models
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tool_templates import HERMES
 
@@ -213,9 +212,7 @@ async def models(tmp_path: Path) -> AsyncIterator[ServedApi]:
     """Random weights behind a template with tools, and others behind one without."""
     make_checkpoint(tmp_path / "models" / "pytorch" / "caller", tokenizer=make_tokenizer(HERMES))
     make_checkpoint(tmp_path / "models" / "pytorch" / "talker")
-    catalogue = ModelManager(tmp_path / "models")
-    engine = InferenceEngine(models=catalogue)
-    async with served_api(tmp_path, models=catalogue, engine=engine, local=engine) as served:
+    async with served_models(tmp_path) as served:
         yield served
 
 

@@ -47,7 +47,10 @@ SHOWN = frozenset(
     }
 )
 # What takes a key of the locales, and as ``why`` the key of its tooltip, or that there is one.
-WORDED = frozenset({"button", "main_button", "quiet_button", "opener", "draw_resume", "draw_again", "draw_upload"})
+WORDED = frozenset(
+    {"button", "main_button", "quiet_button", "opener", "draw_resume", "draw_again", "draw_upload"}
+    | {"choice", "line", "switch"}
+)
 SHOWN_ARGUMENTS = frozenset({"label", "help", "placeholder", "alt", "page_title"})
 KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)+")
 
@@ -84,7 +87,8 @@ def keys_used(path: Path) -> Iterator[str]:
         if name_of(call) in {"t", "tm", "tn"} and call.args:
             yield from keys_in(call.args[0])
         elif name_of(call) in WORDED:
-            words = {key for argument in call.args for key in keys_in(argument) if re.match(r"[a-z_]+\.", key)}
+            given = [argument for argument in call.args if not isinstance(argument, ast.Lambda)]
+            words = {key for argument in given for key in keys_in(argument) if re.match(r"[a-z_]+\.", key)}
             yield from words
             for keyword in call.keywords:
                 if keyword.arg == "why":
@@ -137,7 +141,7 @@ def literals_shown(path: Path) -> Iterator[str]:
         function = call.func
         if not isinstance(function, ast.Attribute) or function.attr not in SHOWN:
             continue
-        if isinstance(function.value, ast.Name) and function.value.id in {"logger", "logging"}:
+        if isinstance(function.value, ast.Name) and function.value.id in {"log", "logger", "logging"}:
             continue
         shown = [*call.args[:1], *(k.value for k in call.keywords if k.arg in SHOWN_ARGUMENTS)]
         for node in shown:
@@ -147,6 +151,17 @@ def literals_shown(path: Path) -> Iterator[str]:
 
 def test_no_page_shows_a_text_that_is_not_in_the_locales() -> None:
     assert [literal for path in page_sources() for literal in literals_shown(path)] == []
+
+
+def test_every_button_has_words_even_where_only_its_symbol_is_seen() -> None:
+    buttons = {"button", "popover", "download_button", "form_submit_button", "link_button"}
+    nameless = [
+        f"{path.name}:{call.lineno}"
+        for path in page_sources()
+        for call in calls(path)
+        if name_of(call) in buttons and call.args and isinstance(call.args[0], ast.Constant) and not call.args[0].value
+    ]
+    assert nameless == []
 
 
 def keys_mentioned(path: Path) -> Iterator[str]:
@@ -160,7 +175,7 @@ def keys_mentioned(path: Path) -> Iterator[str]:
 
 
 def test_no_text_lies_unused() -> None:
-    read_by_name = ("fact.", "error.title.", "menu.")
+    read_by_name = ("fact.", "error.title.", "menu.", "frame.")
     known = {key for key in texts("en") if not key.startswith(read_by_name)}
     bases = {key.removesuffix("_one") for key in known}
     keys = {key for path in page_sources() for key in keys_mentioned(path)} | {key for _, key in all_keys_used()}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -64,6 +65,16 @@ def test_what_is_set_up_is_asked_and_remembered(adders: Workbench) -> None:
     assert run.spec.prompts is not None
     assert [row.prompt for row in run.spec.prompts.rows] == ["What is 23 * 17?", "What is 2 + 2?"]
     assert opened().selectbox(key="measure_setup_prompts_0").value == kept.id
+
+
+@pytest.mark.parametrize(("field", "empty", "said"), [("models", [], "models"), ("prompts", "", "prompts")])
+def test_a_start_that_cannot_be_pressed_says_why(adders: Workbench, field: str, empty: Any, said: str) -> None:
+    test = opened()
+    kind = test.multiselect if field == "models" else test.selectbox
+    kind(key=f"measure_setup_{field}_0").set_value(empty).run()
+    assert not test.exception
+    assert test.button(key="measure_start").disabled
+    assert i18n.translate("en", f"missing.{said}") in [caption.value for caption in test.caption]
 
 
 def test_a_run_shows_its_verdict_numbers_and_matrix(adders: Workbench) -> None:
@@ -261,7 +272,10 @@ def test_history_knows_evaluations_and_opens_them(adders: Workbench) -> None:
     run = evaluated(adders, title="Sums")
     test = opened("history")
     assert not test.exception
-    assert "Sums" in html_of(test)
+    shown = html_of(test)
+    assert "Sums" in shown
+    # By their names, not by the ids that they were asked by.
+    assert all(f"</span>{model.name}</span>" in shown for model in adders.models.get_available_models()[:2])
     assert run.state == "done"
 
 

@@ -25,7 +25,7 @@ def tiny(bench: Workbench) -> ModelInfo:
 
 
 def asked(tiny: ModelInfo) -> AppTest:
-    return press(opened("models"), f"models_convert_{tiny.id}")
+    return press(opened("models"), f"icon_models_convert_{tiny.id}")
 
 
 def said(test: AppTest) -> str:
@@ -56,7 +56,7 @@ def test_a_model_is_made_listed_and_told_of(bench: Workbench, tiny: ModelInfo) -
     test = opened("models")
     assert "tiny-Q4_K_M.gguf" in said(test) and "Q5_0" in said(test)
     (job,) = bench.conversions.jobs
-    test.button(key=f"models_forget_{job.id}").click().run()
+    test.button(key=f"icon_models_forget_{job.id}").click().run()
     assert bench.conversions.jobs == ()
 
 
@@ -93,4 +93,4 @@ def test_a_failure_says_why(bench: Workbench, tiny: ModelInfo) -> None:
 def test_models_that_cannot_be_converted_have_the_button_switched_off(bench: Workbench) -> None:
     test = opened("models")
     (first, *_) = bench.models.get_available_models()
-    assert test.button(key=f"models_convert_{first.id}").disabled
+    assert test.button(key=f"icon_models_convert_{first.id}").disabled

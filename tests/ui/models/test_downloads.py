@@ -45,7 +45,7 @@ def test_words_find_a_quantization_that_says_whether_it_fits_and_is_fetched(benc
     assert choice.options[0].startswith("tiny-Q8_0")
     assert choice.options[0].endswith(i18n.translate("en", "starter.fit_fits"))
     press(page, "models_hub_start")
-    (download,) = bench.hub.downloads
+    (download,) = bench.hub.jobs
     until = time.monotonic() + PATIENCE_S
     while not download.progress.is_over:
         assert time.monotonic() < until, download.progress

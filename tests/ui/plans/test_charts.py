@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from multi_llm_comparator.charts.graph import MAX_NODES
 from multi_llm_comparator.charts.lanes import MAX_ROWS
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.export_html import to_svg
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.outlook import Key, Outlook, Prediction, Profile
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.planner import PlanningAttempt
-from multi_llm_comparator.plans.step_run import StepAttempt, StepRun
+from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.prediction.outlook import outlook_of
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
@@ -29,7 +26,7 @@ from multi_llm_comparator.ui.plans.prediction import critical_path
 from multi_llm_comparator.ui.plans.scene import Scene
 from multi_llm_comparator.ui.plans.state import Setup, restored_setup
 from multi_llm_comparator.workbench import Workbench
-from tests.support.scripted_source import ScriptedSource
+from tests.support.finished_plan import STEPS, answer, done, finished_plan
 
 SETUP = Setup("ash", "birch", "cedar", workers=2)
 PROFILES: dict[Key, Profile] = {
@@ -38,37 +35,11 @@ PROFILES: dict[Key, Profile] = {
     ("ash", "plan"): Profile(2.0, 0.5),
 }
 UNKNOWN = Outlook(None, None)
-STEPS = (
-    Step("1", "Add.", 2, 20),
-    Step("2", "Subtract.", 2, 20),
-    Step("3", "Multiply {1} by {2}.", 7, 40, ("1", "2")),
-)
-
-
-def answer(at: float, seconds: float, **more: Any) -> AnswerProgress:
-    marks = {"started_at": at + 0.1, "first_token_at": at + 0.3, "last_token_at": at + seconds}
-    known = {"state": "done", "text": "7", "tokens": 5, "ended_at": at + seconds, **marks, **more}
-    return AnswerProgress(requested_at=at, **known)
-
-
-def done(step: Step, target: str, start: float, seconds: float, arrived: float) -> StepRun:
-    ready = max(arrived, start - 0.2)
-    attempt = StepAttempt(target, step.task, answer(start, seconds))
-    return StepRun(step, "done", arrived, ready, start, start + seconds, [attempt], "7")
 
 
 @pytest.fixture
 def run(bench: Workbench) -> PlanRun:
-    made = PlanRun(ScriptedSource(), "What is <b>it</b>?", SETUP.options(), run_id="r1")
-    made.created_at, made.ended_at, made.state, made.answer = 100.0, 106.0, "done", "7 & more"
-    made.plan = Plan(STEPS)
-    made.planning = [PlanningAttempt((), answer(100.0, 1.0), plan=made.plan)]
-    made.steps = {
-        "1": done(STEPS[0], "birch", 100.6, 1.0, 100.5),
-        "2": done(STEPS[1], "birch", 101.0, 2.0, 100.8),
-        "3": done(STEPS[2], "cedar", 103.0, 3.0, 101.0),
-    }
-    return made
+    return finished_plan(SETUP.options())
 
 
 def predicted(run: PlanRun) -> Prediction:

@@ -18,7 +18,6 @@ from streamlit.testing.v1 import AppTest
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.plans.documents import run_record
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -172,7 +171,7 @@ def test_a_run_opens_again_by_its_address_with_its_setup(planner: Workbench) -> 
 
 def test_older_runs_are_listed_a_dozen_at_a_time(planner: Workbench) -> None:
     def page() -> None:
-        from multi_llm_comparator.ui.plans.runs import draw_runs
+        from multi_llm_comparator.ui.plans.menu import draw_runs
 
         draw_runs()
 
@@ -234,7 +233,7 @@ def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         run.id, run.state = "elsewhere", "running"
         owner = WorkingProcess(platform.node(), other.pid, psutil.Process(other.pid).create_time())
-        planner.store.save_run(run_record(run), owner=owner, lease_s=PATIENCE_S)
+        planner.store.save_run(run.run_record(), owner=owner, lease_s=PATIENCE_S)
         test = opened(run=run.id)
         assert f"in process {other.pid}" in html_of(test)
         assert not [b for b in test.button if b.key in ("plans_stop", "plans_resume")]

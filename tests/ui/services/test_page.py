@@ -45,6 +45,14 @@ def test_an_empty_page_says_what_it_is_for_and_its_examples_work_at_one_click(be
     assert (run.state, run.spec.service_type) == ("done", service)
 
 
+def test_a_start_that_cannot_be_pressed_says_why(bench: Workbench) -> None:
+    test = opened()
+    why = i18n.translate("en", "missing.document")
+    assert test.button(key="services_start").disabled and why in [caption.value for caption in test.caption]
+    test.text_area(key="services_setup_text_0").input(TEXT).run()
+    assert not test.button(key="services_start").disabled and why not in [caption.value for caption in test.caption]
+
+
 def test_what_is_set_up_is_worked_on_and_another_service_has_kinds_of_its_own(bench: Workbench) -> None:
     test = opened()
     kinds = test.pills if hasattr(test, "pills") else test.button_group

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.keys import KeyStore
 from multi_llm_comparator.ui.kit import i18n
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.workbench import Workbench
 from tests.ui.test_pages import opened
 
@@ -49,3 +50,10 @@ def test_a_key_may_be_called_as_anything_on_the_page(bench: Workbench) -> None:
         KeyStore().set(name, SecretStr(SECRET))
     test = opened("settings")
     assert {m.value for m in test.markdown} >= {"store:name", "store:value", "store:delete_name"}
+
+
+def test_a_key_without_its_name_is_not_lost_without_a_word(bench: Workbench) -> None:
+    test = add(opened("settings"), "", SECRET)
+    assert not test.exception
+    assert KeyStore().names() == []
+    assert plain(i18n.translate("en", "missing.name_and_key")) in [toast.value for toast in test.toast]
