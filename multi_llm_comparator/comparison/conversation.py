@@ -318,7 +318,7 @@ class Conversation:
             answers={pane_id: all_of_it[turn.selected[pane_id] - 1] for pane_id, all_of_it in attempts.items()},
             attempts=attempts,
             chosen=turn.chosen(self.panes),
-            is_picked=turn.picked is not None,
+            picked=turn.picked,
             images=turn.images,
         )
         return self._turn_cache[turn.index]

@@ -141,7 +141,7 @@ def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
                 "prompt": turn.prompt,
                 "created_at": turn.created_at,
                 "selected": {pane_id: answer.attempt for pane_id, answer in turn.answers.items()},
-                "picked": turn.chosen if turn.is_picked else None,
+                "picked": turn.picked,
                 **({"images": list(turn.images)} if turn.images else {}),
             }
             for turn in snapshot.turns

@@ -37,6 +37,5 @@ def planned_turns(snapshot: ComparisonSnapshot, *, same_seeds: bool = True) -> t
         # A run from a file may tell of any number of panes.
         panes = sorted(panes, key=lambda pane: pane.id not in now_there)[:MAX_PANES]
         if panes:
-            picked = turn.chosen if turn.is_picked else None
-            planned.append(PlannedTurn(turn.prompt, tuple(panes), picked, snapshot.images_of(turn)))
+            planned.append(PlannedTurn(turn.prompt, tuple(panes), turn.picked, snapshot.images_of(turn)))
     return tuple(planned)

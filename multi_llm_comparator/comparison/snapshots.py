@@ -104,8 +104,8 @@ class TurnSnapshot:
     """One prompt and what the panes made of it.
 
     ``answers`` has the selected attempt of each pane that was asked, ``attempts`` all of them, oldest first. ``chosen``
-    is the pane whose answer a shared thread goes on from: the one that was picked, else the first that has text.
-    ``images`` are digests of those that stand before the prompt.
+    is the pane whose answer a shared thread goes on from: the one that was ``picked``, if it has text, else the first
+    that has. ``images`` are digests of those that stand before the prompt.
     """
 
     index: int
@@ -114,8 +114,12 @@ class TurnSnapshot:
     answers: Mapping[str, AnswerSnapshot]
     attempts: Mapping[str, tuple[AnswerSnapshot, ...]]
     chosen: str | None = None
-    is_picked: bool = False
+    picked: str | None = None
     images: tuple[str, ...] = ()
+
+    @property
+    def is_picked(self) -> bool:
+        return self.picked is not None
 
     def goes_on_from(self, answer: AnswerSnapshot) -> bool:
         """Whether this very attempt is what a shared thread goes on from."""

@@ -7,7 +7,7 @@ import copy
 import threading
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multi_llm_comparator.comparison.answer import Curve
@@ -129,6 +129,8 @@ def test_any_sequence_of_actions_and_events_leaves_whole_snapshots_that_stay_as_
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(step, max_size=30))
+# What was picked is asked again, and has no text yet.
+@example([("event", ("a", TextDelta(request_id="r", text="0", tokens=1))), ("choose", (0, "a")), ("again", "a")])
 def test_any_state_survives_the_store(steps: list[Any]) -> None:
     before = after_all(steps)
     after = conversation_from(run_record(before), answer_items(before)).snapshot()
