@@ -18,8 +18,7 @@ from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 
 QUESTION = "How many legs have 3 cats?"
-# Whose lanes differ: members after each other, votes, and rounds. tests/ui/cooperate has the pages of all modes.
-MODES = ("Pipeline", "Voting", "Council")
+MODES = ("Sequential", "Parallel", "Voting", "Pipeline", "Ensemble", "Cascade", "Council")
 
 
 def write_scripts(folder: Path) -> None:
@@ -75,7 +74,7 @@ def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mo
     expect(page.locator(".st-key-cooperate_answer")).to_contain_text("12 legs")
     expect(page.locator('[class*="st-key-cooperate_card_"]').first).to_contain_text("12 legs")
     expect(page.locator(".st-key-cooperate_lanes .mlc-plot")).to_be_visible()
-    if mode == "Voting":
+    if mode in ("Voting", "Cascade"):
         expect(page.locator(".st-key-cooperate_votes .mlc-plot")).to_be_visible()
     expect(page.get_by_text("not measured yet").first).to_be_visible()
     page.get_by_role("button", name="Export").click()
