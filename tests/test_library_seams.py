@@ -162,6 +162,11 @@ def peft_puts_adapters_beside_every_linear_layer() -> None:
     takes("peft.tuners.lora:LoraModel.merge_and_unload", "safe_merge")
 
 
+def layers_that_compute_again_are_of_one_class() -> None:
+    again = found("transformers.modeling_layers:GradientCheckpointingLayer")
+    assert issubclass(found("transformers.models.llama.modeling_llama:LlamaDecoderLayer"), again)
+
+
 def llguidance_masks_tokens() -> None:
     has("llguidance:LLMatcher", "is_stopped", "is_error", "get_error", "consume_token", "compute_logit_bias")
     has("llguidance:LLMatcher", "grammar_from_lark", "grammar_from_regex", "grammar_from_json_schema")
@@ -217,6 +222,7 @@ SEAMS: dict[Callable[..., None], tuple[str, str]] = {
     trl_can_be_kept_to_one_device: ("trl", f"{PACKAGE}/training/tuning_loop.py"),
     trainer_asks_callbacks_at_each_step: ("transformers", f"{PACKAGE}/training/tuning_loop.py"),
     peft_puts_adapters_beside_every_linear_layer: ("peft", f"{PACKAGE}/training/tuning_loop.py"),
+    layers_that_compute_again_are_of_one_class: ("transformers", f"{PACKAGE}/training/tuning_loop.py"),
     llguidance_masks_tokens: ("llguidance", f"{PACKAGE}/inferencers/constraints.py"),
     gguf_names_tensors_and_types: ("gguf", f"{PACKAGE}/services/scan/gguf_header.py"),
     command_lines_explain_what_was_typed_wrong: ("typer", f"{PACKAGE}/core/command_end.py"),

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from llm_cooperation import (
+    ApplicationServiceManager,
     CooperationScheduler,
     InferenceRequest,
     IntelligentRouter,
@@ -16,6 +17,8 @@ from llm_cooperation import (
     OpenAIEngine,
     SystemConfig,
 )
+from multi_llm_comparator.applications.examples import example_text
+from multi_llm_comparator.applications.spec import ServiceType
 from multi_llm_comparator.cooperation import standalone
 from multi_llm_comparator.core.config import ModelConfig
 
@@ -65,3 +68,22 @@ async def test_the_reports_calls_are_answered_by_models_of_this_machine() -> Non
     assert "42" in together
     status = ModelResourceManager().get_system_status()["models"]
     assert status["qwen3_8b"]["request_count"] >= 2 and status["qwen3_32b_reasoning"]["avg_latency"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "kind", "key"),
+    [
+        ("document_analysis", {"analysis_type": "comprehensive"}, "analysis"),
+        ("data_insight", {"insight_type": "trends"}, "trend_analysis"),
+        ("decision_support", {"decision_type": "comparison"}, "comparison"),
+    ],
+)
+async def test_the_reports_services_are_worded_by_a_model_of_this_machine(
+    service: ServiceType, kind: dict[str, str], key: str
+) -> None:
+    parameters = {**kind, "model": TALKS, "answer_tokens": 40}
+    response = await ApplicationServiceManager().process_request(service, example_text(service, "zh"), parameters)
+    assert response.success, response.error
+    assert response.result[key].startswith("## ") and response.processing_time > 0
+    assert response.completion_tokens > 0

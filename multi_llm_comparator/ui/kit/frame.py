@@ -20,7 +20,7 @@ _JS = """
 const THEME = /^stActiveTheme-(.*)-v(\\d+)$/;
 
 function begin() {
-  const frame = { pages: [], places: [], said: new WeakMap(), focused: null };
+  const frame = { pages: [], places: [], anywhere: "", said: new WeakMap(), focused: null };
   const set = Storage.prototype.setItem;
   Storage.prototype.setItem = function (key, value) {
     set.call(this, key, value);
@@ -69,6 +69,8 @@ function passOn(event) {
 // are there.
 function look(frame, node) {
   const at = node instanceof Element ? node : node.parentElement;
+  // An answer that is written changes the page many times a second: one look says that it is none of these places.
+  if (!frame.anywhere || !(at?.closest(frame.anywhere) ?? node.querySelector?.(frame.anywhere))) return;
   for (const place of frame.places) {
     const found = at?.closest(place.at) ? [node] : node.querySelectorAll?.(place.at) ?? [];
     for (const one of found) translate(frame, place, one);
@@ -116,6 +118,7 @@ export default function ({ data }) {
   const frame = (window.mlcFrame ??= begin());
   frame.pages = data.pages;
   frame.places = data.places;
+  frame.anywhere = data.places.map((place) => place.at).join(", ");
   look(frame, document.body);
   wearTheme(frame);
   focus(frame, data.page);
