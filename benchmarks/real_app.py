@@ -16,19 +16,22 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page, async_playwright
 
+from benchmarks.real_models import RealModels
+from multi_llm_comparator.conversion.first_forms import form_path
+
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 120.0
 
 
-def copy_models(source: Path, names: tuple[str, ...], target: Path) -> None:
-    """A models folder with just these, so that the page's first choice is they."""
-    for name in names:
-        folder, file = source / "pytorch" / name, source / "gguf" / f"{name}.gguf"
-        if folder.is_dir():
-            shutil.copytree(folder, target / "pytorch" / name, copy_function=lambda a, b: _link(Path(a), Path(b)))
-        else:
-            (target / "gguf").mkdir(parents=True, exist_ok=True)
-            _link(file, target / "gguf" / file.name)
+def place_models(models: RealModels, target: Path) -> None:
+    """A models folder with just the four, each where the workbench would make it itself: it has nothing to make then,
+    and the page's first choice is they."""
+    shutil.copytree(
+        models.checkpoint, form_path(target, "bfloat16"), copy_function=lambda a, b: _link(Path(a), Path(b))
+    )
+    (target / "gguf").mkdir()
+    for quantization in models.gguf:
+        _link(models.file(quantization), form_path(target, quantization))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import Page
 
-from benchmarks.real_app import app, blank_page, copy_models, database
+from benchmarks.real_app import app, blank_page, database, place_models
 from benchmarks.real_models import RealModels
 from benchmarks.results import Figure
 from multi_llm_comparator.tracking.store import Store
@@ -80,7 +80,7 @@ async def browser_figures(models: RealModels, question: str, rounds: int, writin
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="mlc-browser-") as folder:
             home = Path(folder)
-            copy_models(models.folder, models.four, home / "models")
+            place_models(models, home / "models")
             with app(home) as address:
                 async with page_at(address) as (page, opening_s):
                     opening.append(opening_s)
@@ -103,7 +103,7 @@ async def openings(models: RealModels, rounds: int, found: list[float]) -> list[
     more = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="mlc-browser-") as folder:
-            copy_models(models.folder, models.four, Path(folder) / "models")
+            place_models(models, Path(folder) / "models")
             with app(Path(folder)) as address:
                 async with page_at(address) as (_, opening_s):
                     more.append(opening_s)
