@@ -58,7 +58,7 @@ def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) 
         weights = find_weights(folder.path, names)
         has_gguf = any(name.lower().endswith(".gguf") for name in names)
         if weights is not None or not (has_gguf or inside_model or ADAPTER_CONFIG in names):
-            yield _checkpoint_entry(folder, source)
+            yield _folder_entry(folder, source, _describe_checkpoint(folder.path, stamps(folder.files)))
             return
     if len(names) <= _MAX_FILES and ADAPTER_CONFIG in names:
         yield adapter_entry(folder, source)
@@ -69,10 +69,6 @@ def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) 
 def is_checkpoint(folder: Folder) -> bool:
     """Whether what lies beneath ``folder`` belongs to a model in it."""
     return any(path.name in (MODEL_CONFIG, ADAPTER_CONFIG) for path in folder.files)
-
-
-def _checkpoint_entry(folder: Folder, source: str) -> ModelInfo:
-    return _folder_entry(folder, source, _describe_checkpoint(folder.path, stamps(folder.files)))
 
 
 def adapter_entry(folder: Folder, source: str) -> ModelInfo:
