@@ -39,10 +39,9 @@ class Endpoints:
         self, model: str, declaration: ModelDeclaration, request: GenerationRequest
     ) -> AsyncGenerator[Event, None]:
         """Answer with ``model``; raises what :meth:`OpenAIEndpoint.stream` does."""
-        async with self._lent(model, declaration) as endpoint:
-            async with aclosing(endpoint.stream(request)) as events:
-                async for event in events:
-                    yield event
+        async with self._lent(model, declaration) as endpoint, aclosing(endpoint.stream(request)) as events:
+            async for event in events:
+                yield event
 
     async def score(self, model: str, declaration: ModelDeclaration, request: ScoreRequest) -> ScoreResult:
         """Score with ``model``; raises what :meth:`OpenAIEndpoint.score` does."""
