@@ -14,6 +14,7 @@ import pytest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import RunAtWorkError, RunNotFoundError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
@@ -30,6 +31,7 @@ PAGES = (
     {"vote": "vote"},
     {"service": "services"},
 )
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 
 
@@ -71,6 +73,18 @@ async def test_a_run_that_is_over_is_read_again_as_it_was(life: Life, kind: str,
     assert [(r.id, r.status) for r in await later.runs.list()] == [(run.id, "done")]
     assert await later.runs.resume(run.id, LiveRun) is again
     assert (later.source.calls, store.leases.all()) == ([], [])
+
+
+async def test_a_run_is_exported_in_each_format_of_its_kind_and_language(life: Life, kind: str) -> None:
+    run = await life.half()
+    await life.end(run)
+    (exporting,) = life.runs.kinds
+    assert exporting.formats
+    files = [await exporting.export(run.id, format, language) for format in exporting.formats for language in LANGUAGES]
+    assert all(files)
+    # What History's row is drawn from.
+    (summary,) = await life.runs.list(RunFilter(kind=kind, states=("done",)))
+    assert (summary.id, summary.title, summary.owner) == (run.id, "What is it?", None)
 
 
 async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(
