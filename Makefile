@@ -43,7 +43,7 @@ else
 endif
 
 # What most changes break, in less than 90 s: no room whose tests load models or open pages, and no test that is marked slow.
-SLOW_ROOMS := attack benchmarks browser cli conversion demo evaluation inferencers jobs material services support training ui
+SLOW_ROOMS := applications attack benchmarks browser cli conversion demo evaluation inferencers jobs material services support training ui
 FAST := $(filter-out $(SLOW_ROOMS:%=tests/%) %.py,$(wildcard tests/*)) tests/ui/kit tests/test_architecture.py
 test-fast: .make/test
 	$(PYTEST) -m "not nightly and not slow" $(FAST) $(ARGS)

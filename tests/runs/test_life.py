@@ -87,6 +87,7 @@ async def test_a_run_is_exported_in_each_format_of_its_kind_and_language(life: L
     assert (summary.id, summary.title, summary.owner) == (run.id, "What is it?", None)
 
 
+@pytest.mark.slow
 async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:
@@ -123,6 +124,7 @@ async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life: Life, ki
     assert (again.state, later.said(again), store.leases.all()) == ("done", life.result, [])
 
 
+@pytest.mark.slow
 async def test_after_kill_9_a_run_is_interrupted_and_resumed_without_repeating_what_is_finished(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:
@@ -176,6 +178,7 @@ async def test_a_lease_that_ran_out_is_free_to_be_taken(life: Life, kind: str, s
     await later.resumed(await later.runs.resume(run.id, LiveRun))
 
 
+@pytest.mark.slow
 async def test_leases_are_renewed_while_a_run_is_at_work(kind: str, store: Store) -> None:
     life = KINDS[kind](store)
     life.runs._lease_s = 0.6
