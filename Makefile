@@ -43,7 +43,7 @@ else
 endif
 
 # What most changes break, in less than 90 s: no room whose tests load models or open pages, and no test that is marked slow.
-SLOW_ROOMS := attack benchmarks browser cli conversion demo evaluation inferencers jobs material services support training ui
+SLOW_ROOMS := applications attack benchmarks browser cli conversion demo evaluation inferencers jobs material services support training ui
 FAST := $(filter-out $(SLOW_ROOMS:%=tests/%) %.py,$(wildcard tests/*)) tests/ui/kit tests/test_architecture.py
 test-fast: .make/test
 	$(PYTEST) -m "not nightly and not slow" $(FAST) $(ARGS)
@@ -79,6 +79,8 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.streaming
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.stress
+	$(BIN)/python -m benchmarks.scenarios
+	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.gateway_http
 	$(BIN)/python -m benchmarks.plans
@@ -90,7 +92,6 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.differences
-	$(BIN)/python -m benchmarks.token_pieces models/bench/pytorch/SmolLM2-135M-Instruct models/bench/gguf/SmolLM2-135M-Instruct.Q8_0.gguf
 	@echo "Tuning has data of its own: python -m benchmarks.training --data FILE"
 	$(BIN)/python -m benchmarks.report
 

@@ -15,7 +15,7 @@ from multi_llm_comparator.cli.display import show_while, standing_view
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
 from multi_llm_comparator.evaluation.dataset_build import PAIRS_FILE, write_pairs
-from multi_llm_comparator.evaluation.dataset_run import DatasetRun, OutcomeJournal, Solve, Standing
+from multi_llm_comparator.evaluation.dataset_run import DatasetRun, DatasetStanding, OutcomeJournal, Solve
 from multi_llm_comparator.evaluation.datasets import read_dataset
 from multi_llm_comparator.evaluation.judging import Judge
 from multi_llm_comparator.evaluation.measuring.answered import Answered
@@ -182,7 +182,7 @@ def _write_pairs(config: CooperationConfig, run: DatasetRun, folder: Path) -> in
     return count
 
 
-def _summary(standing: Standing) -> str:
+def _summary(standing: DatasetStanding) -> str:
     parts = [f"{standing.ended} of {standing.total} questions"]
     if standing.accuracy is not None:
         parts.append(f"{standing.correct} of {standing.judged} right ({100 * standing.accuracy:.1f}%)")

@@ -15,7 +15,7 @@ from rich.text import Text
 from multi_llm_comparator.cli.consoles import messages
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.together import end_tasks
-from multi_llm_comparator.evaluation.dataset_run import Standing
+from multi_llm_comparator.evaluation.dataset_run import DatasetStanding
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
@@ -87,7 +87,7 @@ def _step_cells(step: StepRun) -> tuple[Text, ...]:
     )
 
 
-def standing_view(standing: Standing) -> RenderableType:
+def standing_view(standing: DatasetStanding) -> RenderableType:
     """A data set at work: a bar, accuracy so far, time left."""
     accuracy = "–" if standing.accuracy is None else f"{100 * standing.accuracy:.1f}% right of {standing.judged}"
     failed = f", {standing.failed} failed" if standing.failed else ""

@@ -55,12 +55,9 @@ def _from_vocabulary(vocabulary: CheckpointVocabulary) -> list[str]:
     pieces = pieces[:: max(1, len(pieces) // SAMPLED_TOKENS)]
     if vocabulary.model == "gpt2":
         pieces = [ByteLevel().decode([piece]) for piece in pieces]
-    whole = [piece.replace("▁", " ") for piece in pieces if "\ufffd" not in piece and _is_composed(piece)]
+    composed = (piece for piece in pieces if "\ufffd" not in piece and unicodedata.is_normalized("NFC", piece))
+    whole = [piece.replace("▁", " ") for piece in composed]
     return ["".join(whole[at : at + TOKENS_PER_PROBE]) for at in range(0, len(whole), TOKENS_PER_PROBE)]
-
-
-def _is_composed(text: str) -> bool:
-    return unicodedata.normalize("NFC", text) == text
 
 
 def _with_added_tokens(vocabulary: CheckpointVocabulary) -> list[str]:

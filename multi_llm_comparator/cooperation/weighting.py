@@ -70,12 +70,11 @@ def accuracies(records: Sequence[Record]) -> list[float]:
     return [sum(r.votes[m] == r.right for r in records) / len(records) for m in range(members)]
 
 
-def weights_from(records: Sequence[Record], *, seed: int = 1) -> Weighting:
+def weights_from(records: Sequence[Record]) -> Weighting:
     """The weights whose gain over the best member alone is the surest on held-out parts of the records.
 
     Args:
         records: all of the same members, in the same order.
-        seed: decides the parts.
 
     Raises:
         ValueError: no records, or of differing members.
@@ -85,7 +84,7 @@ def weights_from(records: Sequence[Record], *, seed: int = 1) -> Weighting:
     # numpy and scipy come with the first weights.
     from multi_llm_comparator.cooperation.weight_search import surest
 
-    return surest(records, seed)
+    return surest(records)
 
 
 def winner(votes: Sequence[str | None], weights: Sequence[float]) -> str | None:

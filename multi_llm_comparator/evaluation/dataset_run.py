@@ -76,7 +76,7 @@ class OutcomeJournal:
 
 
 @dataclass(frozen=True)
-class Standing:
+class DatasetStanding:
     """How far a data-set run is. ``seconds_left`` is None before the first outcome of this sitting.
 
     ``ended`` has those that failed in this sitting, and ``judged`` too: what was not answered was not answered right.
@@ -154,12 +154,12 @@ class DatasetRun:
             raise several.exceptions[0] from None
         return self.outcomes
 
-    def standing(self) -> Standing:
+    def standing(self) -> DatasetStanding:
         """Where the run is now."""
         ended = [o for o in self.outcomes if o.id not in self._open]
         left = len(self._questions) - len(ended)
         pace = (now() - self._began_at) / self._ended_here if self._ended_here else None
-        return Standing(
+        return DatasetStanding(
             total=len(self._questions),
             ended=len(ended),
             failed=sum(o.state == "failed" for o in ended),

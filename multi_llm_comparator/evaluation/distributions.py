@@ -68,7 +68,6 @@ async def compare_distributions(
     texts: Sequence[str],
     *,
     configs: Mapping[str, ModelConfig] | None = None,
-    top_k: int = TOP_K,
 ) -> dict[str, DistributionLoss]:
     """Compare models with ``reference`` on ``texts``, which may be longer than the context.
 
@@ -78,7 +77,6 @@ async def compare_distributions(
         others: the models that are compared with it. They must have its vocabulary, which is checked.
         texts: such as prompts and answers of one's own work.
         configs: how each model is loaded, by name; contexts must have the same length. None: the usual way.
-        top_k: see above.
 
     Raises:
         InvalidParameterError: no text, too many or empty ones, or contexts of different lengths.
@@ -87,7 +85,7 @@ async def compare_distributions(
     chosen = {name: (configs or {}).get(name, ModelConfig()) for name in (reference, *others)}
     if len({config.n_ctx for config in chosen.values()}) > 1:
         raise InvalidParameterError("the models' contexts differ in length (n_ctx): windows could not be compared")
-    seen = await reference_view(scorer, reference, chosen[reference], texts, top_k=top_k)
+    seen = await reference_view(scorer, reference, chosen[reference], texts)
     return {other: await loss_from(scorer, seen, other, chosen[other]) for other in others}
 
 

@@ -207,7 +207,7 @@ def _errors(outcomes: Sequence[QuestionOutcome]) -> str:
 
 
 def _question_row(outcome: QuestionOutcome) -> dict[str, object]:
-    m = outcome.metrics
+    measured = "steps depth compression_ratio mean_token wall_s loading_s speed_up prompt_tokens tokens share_small"
     return {
         "id": outcome.id,
         "state": outcome.state,
@@ -216,17 +216,7 @@ def _question_row(outcome: QuestionOutcome) -> dict[str, object]:
         "answer": outcome.answer,
         "subject": outcome.subject,
         "difficulty": outcome.difficulty,
-        "steps": m.steps if m else None,
-        "depth": m.depth if m else None,
-        "compression_ratio": m.compression_ratio if m else None,
-        "mean_token": m.mean_token if m else None,
-        "wall_s": m.wall_s if m else None,
-        "loading_s": m.loading_s if m else None,
-        "speed_up": m.speed_up if m else None,
-        "prompt_tokens": m.prompt_tokens if m else None,
-        "tokens": m.tokens if m else None,
-        "share_small": m.share_small if m else None,
-        "cost_usd": m.cost_usd if m else None,
+        **{name: getattr(outcome.metrics, name, None) for name in [*measured.split(), "cost_usd"]},
         "plan_is_direct": outcome.plan_is_direct,
         "error": outcome.error,
     }

@@ -10,7 +10,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Cost
 from multi_llm_comparator.core.exceptions import DeadlineExceededError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.groups.breaker import Outcome, Permit
+from multi_llm_comparator.groups.breaker import CallOutcome, Permit
 from multi_llm_comparator.groups.budgets import Booking, allowances_of, book, settle
 from multi_llm_comparator.groups.components import Parts
 from multi_llm_comparator.groups.config import Budget
@@ -125,16 +125,16 @@ class Attempt:
             # The answer stands; what was set aside stays booked, which errs on the safe side.
             logger.exception("the ledger of the budgets cannot be written")
 
-    def _verdict(self, error: BaseException | None) -> Outcome:
+    def _verdict(self, error: BaseException | None) -> CallOutcome:
         if self._is_answered:
-            return Outcome.SUCCESS
+            return CallOutcome.SUCCESS
         if not self.had_fair_time:
-            return Outcome.UNKNOWN
+            return CallOutcome.UNKNOWN
         if isinstance(error, DeadlineExceededError):
-            return Outcome.UNKNOWN if self.has_text else Outcome.FAILURE
+            return CallOutcome.UNKNOWN if self.has_text else CallOutcome.FAILURE
         if isinstance(error, MultiLLMError):
-            return Outcome.FAILURE if treatment_of(error).blame else Outcome.UNKNOWN
-        return Outcome.UNKNOWN
+            return CallOutcome.FAILURE if treatment_of(error).blame else CallOutcome.UNKNOWN
+        return CallOutcome.UNKNOWN
 
     def _record(self, error: BaseException | None) -> None:
         seconds = now() - self.began_at

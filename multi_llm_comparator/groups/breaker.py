@@ -26,7 +26,7 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """What a call says about its model. ``UNKNOWN`` says nothing: it was cancelled, or the fault was the request's."""
 
     SUCCESS = "success"
@@ -55,7 +55,7 @@ class Breakers(Protocol):
         """
         ...
 
-    def report(self, permit: Permit, outcome: Outcome) -> None:
+    def report(self, permit: Permit, outcome: CallOutcome) -> None:
         """Say how the call went. Every permit is reported exactly once. Never suspends: it runs in clean-ups."""
         ...
 
@@ -108,15 +108,15 @@ class CircuitBreaker:
         self.probes += 1
         return Permit(model, self.epoch, is_probe=True)
 
-    def report(self, permit: Permit, outcome: Outcome, settings: BreakerSettings, now: float) -> None:
+    def report(self, permit: Permit, outcome: CallOutcome, settings: BreakerSettings, now: float) -> None:
         if permit.epoch != self.epoch:
             return
         self.probes -= permit.is_probe
-        if outcome is Outcome.SUCCESS:
+        if outcome is CallOutcome.SUCCESS:
             if self.state is BreakerState.HALF_OPEN:
                 self._enter(BreakerState.CLOSED)
             self.failures = 0
-        elif outcome is Outcome.FAILURE:
+        elif outcome is CallOutcome.FAILURE:
             self.failures += 1
             if self.state is BreakerState.HALF_OPEN or self.failures >= settings.failure_threshold:
                 self.open(now)
@@ -163,7 +163,7 @@ class MemoryBreakers:
             raise refused(model, self._settings.recovery_s - (now - breaker.opened_at))
         return permit
 
-    def report(self, permit: Permit, outcome: Outcome) -> None:
+    def report(self, permit: Permit, outcome: CallOutcome) -> None:
         self._of(permit.model).report(permit, outcome, self._settings, self._clock())
 
     def is_out(self, model: str) -> bool:

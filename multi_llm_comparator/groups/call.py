@@ -57,7 +57,7 @@ class Call:
         self._plan = FallbackPlan(
             route,
             parts.pools.order,
-            _never_out if route.is_plain else parts.why_out,
+            (lambda model: None) if route.is_plain else parts.why_out,
             settings=config.gateway,
             with_images=bool(request.images) and not request.images_optional,
             context_of=self._context_of,
@@ -306,10 +306,6 @@ class Call:
 
 def _every(route: Route) -> Iterator[tuple[str, Candidate]]:
     return ((stage.rule, candidate) for stage in route.stages for candidate in stage.candidates)
-
-
-def _never_out(model: str) -> str | None:
-    return None
 
 
 async def _close(stream: AsyncIterator[Event]) -> None:

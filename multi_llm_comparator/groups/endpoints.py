@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.embeddings import EmbedResult
@@ -38,46 +39,32 @@ class Endpoints:
         self, model: str, declaration: ModelDeclaration, request: GenerationRequest
     ) -> AsyncGenerator[Event, None]:
         """Answer with ``model``; raises what :meth:`OpenAIEndpoint.stream` does."""
-        await self._import()
-        client = self._client(model, declaration)
-        client.active += 1
-        events = client.endpoint.stream(request)
-        try:
+        async with self._lent(model, declaration) as endpoint, aclosing(endpoint.stream(request)) as events:
             async for event in events:
                 yield event
-        finally:
-            client.active -= 1
-            await events.aclose()
-            self._close_if_done(client)
 
     async def score(self, model: str, declaration: ModelDeclaration, request: ScoreRequest) -> ScoreResult:
         """Score with ``model``; raises what :meth:`OpenAIEndpoint.score` does."""
-        await self._import()
-        client = self._client(model, declaration)
-        client.active += 1
-        try:
-            return await client.endpoint.score(request)
-        finally:
-            client.active -= 1
-            self._close_if_done(client)
+        async with self._lent(model, declaration) as endpoint:
+            return await endpoint.score(request)
 
     async def embed(self, model: str, declaration: ModelDeclaration, texts: Sequence[str]) -> EmbedResult:
         """Vectors of texts by an endpoint's model; raises what :meth:`stream` would."""
-        await self._import()
-        client = self._client(model, declaration)
-        client.active += 1
-        try:
-            return await client.endpoint.embed(texts)
-        finally:
-            client.active -= 1
-            self._close_if_done(client)
+        async with self._lent(model, declaration) as endpoint:
+            return await endpoint.embed(texts)
 
     async def check(self, model: str, declaration: ModelDeclaration) -> None:
+        async with self._lent(model, declaration) as endpoint:
+            await endpoint.check()
+
+    @asynccontextmanager
+    async def _lent(self, model: str, declaration: ModelDeclaration) -> AsyncGenerator[OpenAIEndpoint, None]:
+        """A model's client for one request: it stays open until that has ended."""
         await self._import()
         client = self._client(model, declaration)
         client.active += 1
         try:
-            await client.endpoint.check()
+            yield client.endpoint
         finally:
             client.active -= 1
             self._close_if_done(client)

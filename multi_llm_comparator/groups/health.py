@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,7 @@ class _Health:
 class HealthBoard:
     """One entry for each model that ever had trouble."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._models: OrderedDict[str, _Health] = OrderedDict()
 
     def _of(self, model: str) -> _Health:
@@ -43,16 +42,16 @@ class HealthBoard:
     def note_error(self, model: str, error: MultiLLMError) -> None:
         health = self._of(model)
         health.last_error, health.last_error_type = str(error), type(error).__name__
-        health.last_error_at = self._clock()
+        health.last_error_at = time.monotonic()
 
     def rest(self, model: str, seconds: float) -> None:
         """Leave the model alone so long, as its endpoint asked (``Retry-After``), but ``MAX_REST_S`` at most."""
         health = self._of(model)
-        health.rests_until = max(health.rests_until, self._clock() + min(seconds, MAX_REST_S))
+        health.rests_until = max(health.rests_until, time.monotonic() + min(seconds, MAX_REST_S))
 
     def rest_left_s(self, model: str) -> float:
         health = self._models.get(model)
-        return max(0.0, health.rests_until - self._clock()) if health else 0.0
+        return max(0.0, health.rests_until - time.monotonic()) if health else 0.0
 
     def check_failed(self, model: str, error: MultiLLMError, unhealthy_after: int) -> None:
         """A health check failed; after ``unhealthy_after`` in a row the model leaves the rotation."""
@@ -60,12 +59,12 @@ class HealthBoard:
         health = self._of(model)
         health.failed_checks += 1
         health.is_out = health.is_out or health.failed_checks >= unhealthy_after
-        health.last_check_at = self._clock()
+        health.last_check_at = time.monotonic()
 
     def check_passed(self, model: str) -> None:
         """A health check passed: the model is back in the rotation."""
         health = self._of(model)
-        health.failed_checks, health.is_out, health.last_check_at = 0, False, self._clock()
+        health.failed_checks, health.is_out, health.last_check_at = 0, False, time.monotonic()
 
     def forget_checks(self, model: str) -> None:
         """Nobody checks the model any more, so nothing that a check found may keep it out."""
@@ -90,7 +89,7 @@ class HealthBoard:
             return None
         if health.is_out:
             return f"{health.failed_checks} health checks in a row failed; the last: {health.last_error}"
-        left = health.rests_until - self._clock()
+        left = health.rests_until - time.monotonic()
         return f"its endpoint asks to wait another {left:.1f} s" if left > 0 else None
 
     def out_by(self, model: str) -> str | None:
@@ -102,11 +101,11 @@ class HealthBoard:
 
     def is_out(self, model: str) -> bool:
         health = self._models.get(model)
-        return health is not None and (health.is_out or health.rests_until > self._clock())
+        return health is not None and (health.is_out or health.rests_until > time.monotonic())
 
     def status(self, model: str) -> dict[str, Any]:
         health = self._models.get(model) or _Health()
-        now = self._clock()
+        now = time.monotonic()
         return {
             "out": self.why_out(model),
             "failed_checks": health.failed_checks,

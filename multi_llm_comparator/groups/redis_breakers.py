@@ -13,7 +13,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from multi_llm_comparator.groups.background import Background
-from multi_llm_comparator.groups.breaker import LONGEST_CALL_S, BreakerState, Outcome, Permit, refused
+from multi_llm_comparator.groups.breaker import LONGEST_CALL_S, BreakerState, CallOutcome, Permit, refused
 from multi_llm_comparator.groups.config import BreakerSettings
 from multi_llm_comparator.groups.redis_limits import unreachable
 from multi_llm_comparator.groups.redis_scripts import BREAKER_ADMIT, BREAKER_REPORT, BREAKER_SET, PREFIX
@@ -71,10 +71,10 @@ class RedisBreakers:
 
     def _give_back(self, asking: asyncio.Task[Permit | None]) -> None:
         if not asking.cancelled() and asking.exception() is None and (permit := asking.result()) is not None:
-            self.report(permit, Outcome.UNKNOWN)
+            self.report(permit, CallOutcome.UNKNOWN)
 
-    def report(self, permit: Permit, outcome: Outcome) -> None:
-        if outcome is Outcome.UNKNOWN and not permit.is_probe:
+    def report(self, permit: Permit, outcome: CallOutcome) -> None:
+        if outcome is CallOutcome.UNKNOWN and not permit.is_probe:
             return
         probe_id = permit.probe_id if permit.is_probe else ""
         self._background.spawn(self._run(self._report, permit.model, probe_id, permit.epoch, outcome.value))

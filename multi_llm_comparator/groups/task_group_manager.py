@@ -168,22 +168,19 @@ class TaskGroupManager:
         Raises:
             ModelNotFoundError: no such group or echelon.
         """
-        group, echelon = self._parse_group(reference)
+        group, echelon = self.parse_group_reference(reference)
         entry = self.config.task_groups[group]
         names = [echelon] if echelon else entry.by_priority()
         return list(dict.fromkeys(model for name in names for model in entry.echelons[name].models))
 
     def get_fallback_groups(self, reference: str) -> list[str]:
         """Where a request to ``reference`` goes after its own models, in order: echelons and groups."""
-        group, _ = self._parse_group(reference)
+        group, _ = self.parse_group_reference(reference)
         stages = self.route(reference).stages[1:]
         return [stage.target for stage in stages if stage.target != group]
 
     def parse_group_reference(self, reference: str) -> tuple[str, str | None]:
         """``"fast_group.echelon1"`` as ``("fast_group", "echelon1")``, ``"fast_group"`` as ``("fast_group", None)``."""
-        return self._parse_group(reference)
-
-    def _parse_group(self, reference: str) -> tuple[str, str | None]:
         group, echelon = self.targets.parse(reference)
         if group is None:
             known = ", ".join(self.config.task_groups) or "none"

@@ -175,11 +175,6 @@ class BatchDecoder(PlainDecoder):
         self._batch = BatchCache(self._layers, device)
         self._kept = KeptConversations(max(4, parallel), 2 * n_ctx)
 
-    @property
-    def kept_tokens(self) -> int:
-        """How many tokens of past conversations are kept."""
-        return self._kept.tokens
-
     def begin(self, row: Row) -> None:
         # The last token is always read anew: its logits are wanted.
         wanted = row.tokens[:-1]

@@ -42,7 +42,7 @@ class Lines:
 
 
 @dataclass(eq=False, slots=True)
-class Tally:
+class ScoreTally:
     """The score of one continuation while its tokens are counted, in order."""
 
     request: ScoreRequest

@@ -20,7 +20,7 @@ from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.inferencers.base import NO_NUMBERS, as_request_error
 from multi_llm_comparator.inferencers.request_queue import too_many
-from multi_llm_comparator.inferencers.score_lines import Lines, Tally
+from multi_llm_comparator.inferencers.score_lines import Lines, ScoreTally
 from multi_llm_comparator.inferencers.score_plan import Held, Reading, Row, best_prefix, together
 from multi_llm_comparator.inferencers.score_tokens import ScoreTokenizer, encode
 
@@ -79,7 +79,7 @@ class Query:
     """One request that is being scored."""
 
     request: ScoreRequest
-    tallies: list[Tally]
+    tallies: list[ScoreTally]
     prefix_tokens: int
     truncated_tokens: int
     notes: tuple[str, ...]
@@ -155,7 +155,7 @@ class Scorer:
             self._events.append(Failed.of(request.id, as_request_error(exc)))
             return
         notes = encoded.notes if self.backend.can_share else (*encoded.notes, ONE_BY_ONE)
-        tallies = [Tally(request) for _ in request.continuations]
+        tallies = [ScoreTally(request) for _ in request.continuations]
         query = Query(request, tallies, encoded.prefix_tokens, encoded.truncated_tokens, notes, encoded.prompt)
         for piece in encoded.pieces:
             # A tail too long for a batch is read in stretches, by itself.

@@ -144,7 +144,11 @@ class ScriptedEngine(Engine):
             telling=Telling(request),
         )
         if answer.prompt_tokens >= self.options.n_ctx:
-            self._events.append(Failed.of(request.id, _overflow(answer.prompt_tokens, self.options.n_ctx)))
+            error = ContextOverflowError(
+                f"the prompt has {answer.prompt_tokens} tokens but the context holds {self.options.n_ctx}; "
+                "raise n_ctx or shorten the conversation"
+            )
+            self._events.append(Failed.of(request.id, error))
             return
         self._active[request.id] = answer
         seed = 0 if request.config.seed is None else request.config.seed
@@ -204,9 +208,3 @@ def _strike(fault: Fault, usual: type[MultiLLMError]) -> MultiLLMError:
 def _hang() -> NoReturn:
     while True:
         time.sleep(1.0)
-
-
-def _overflow(prompt_tokens: int, n_ctx: int) -> ContextOverflowError:
-    return ContextOverflowError(
-        f"the prompt has {prompt_tokens} tokens but the context holds {n_ctx}; raise n_ctx or shorten the conversation"
-    )

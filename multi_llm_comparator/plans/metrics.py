@@ -127,10 +127,10 @@ def run_metrics(run: PlanRun) -> RunMetrics:
     done = [s.id for s in steps if s.state == "done"]
     work, together = sum(took[i] for i in done), length_s(merged(span for i in done for span in at_work[i]))
     small, large = _shares(run, steps)
-    answer = _answer_s(run)
+    answer = _answering_s(run.aggregate) if run.aggregate else 0.0
     return RunMetrics(
         wall_s=None if run.ended_at is None else working_s(run, run.created_at, run.ended_at),
-        planning_s=_planning_s(run),
+        planning_s=known_sum(_answering_s(a.progress) for a in run.planning if a.progress.ended_at is not None),
         steps_s=together,
         work_s=work,
         speed_up=work / together if together else None,
@@ -173,14 +173,6 @@ def _shares(run: PlanRun, steps: list[StepMetrics]) -> tuple[float, float]:
         return 0.0, 1.0 if total else 0.0
     small = sum(a.progress.tokens for s in run.steps.values() for a in s.attempts if a.target == executor.small_model)
     return small / total, 1 - small / total
-
-
-def _planning_s(run: PlanRun) -> float | None:
-    return known_sum(_answering_s(a.progress) for a in run.planning if a.progress.ended_at is not None)
-
-
-def _answer_s(run: PlanRun) -> float:
-    return _answering_s(run.aggregate) if run.aggregate else 0.0
 
 
 def _answering_s(progress: AnswerProgress) -> float:

@@ -18,7 +18,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.groups.config_loader import HeldConfig
-from multi_llm_comparator.programs.system_config import ModelSettings, SystemConfig
+from multi_llm_comparator.programs.system_config import SystemConfig
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.wiring import Services
 
@@ -167,7 +167,7 @@ class OpenAIEngine:
         changes: dict[str, Any] = {}
         for parameter in ("max_tokens", "temperature"):
             given = getattr(request, parameter)
-            if (value := given if given is not None else _setting(own, parameter)) is not None:
+            if (value := given if given is not None else getattr(own, parameter, None)) is not None:
                 changes[parameter] = value
         if request.system_prompt:
             changes["system_prompt"] = request.system_prompt
@@ -189,10 +189,6 @@ class OpenAIEngine:
             thread.join(timeout=5)
         if gateway is not None:
             await _there(gateway.aclose())
-
-
-def _setting(own: ModelSettings | None, parameter: str) -> Any:
-    return getattr(own, parameter) if own is not None else None
 
 
 def _response(request: InferenceRequest, progress: AnswerProgress, seconds: float) -> InferenceResponse:

@@ -151,7 +151,8 @@ class SystemConfig:
         Raises:
             ConfigurationError: a setting that is unknown or out of its range.
         """
-        routing, monitoring = self._routing(), self._monitoring()
+        routing = _within(self.ROUTING_CONFIG, "ROUTING_CONFIG", _ROUTING, {"load_balance_strategy"})
+        monitoring = _within(self.MONITORING_CONFIG, "MONITORING_CONFIG", _MONITORING, {"enable_prometheus"})
         data = {name: value for name, value in self._file.items() if name != "models"}
         data["gateway"] = {**(data.get("gateway") or {}), "total_timeout_s": float(routing["default_timeout"])}
         data["models"] = {name: self._entry(one, self._key_of(one)) for name, one in self.MODELS.items()}
@@ -182,12 +183,6 @@ class SystemConfig:
             return POOL if self.MODELS else None
         names = list(self.MODELS)
         return f"{ONE}{names.index(model_name)}" if model_name in self.MODELS else None
-
-    def _routing(self) -> dict[str, Any]:
-        return _within(self.ROUTING_CONFIG, "ROUTING_CONFIG", _ROUTING, {"load_balance_strategy"})
-
-    def _monitoring(self) -> dict[str, Any]:
-        return _within(self.MONITORING_CONFIG, "MONITORING_CONFIG", _MONITORING, {"enable_prometheus"})
 
     def _entry(self, settings: ModelSettings, key: str | None) -> dict[str, Any]:
         if settings.declared is not None:

@@ -63,7 +63,9 @@ def analyse(query: str, rules: Rules, *, has_images: bool = False) -> Analysis:
 def _signals(text: str, rules: Rules) -> tuple[Signal, ...]:
     wanted = rules.complexity
     signals = [Signal("base", wanted.base)]
-    share = min(1.0, _latin_chars(text) / wanted.long_chars)
+    # Its length as if it were written in Latin letters.
+    latin_chars = len(text) + (LATIN_PER_WIDE - 1) * len(_WIDE.findall(text))
+    share = min(1.0, latin_chars / wanted.long_chars)
     if share >= 0.1:
         signals.append(Signal("length", round(wanted.length_weight * share, 3)))
     if len(_LISTED.findall(text)) > 1 or len(_ASKED.findall(text)) > 1:
@@ -72,8 +74,3 @@ def _signals(text: str, rules: Rules) -> tuple[Signal, ...]:
         if words := signal.found_in(text):
             signals.append(Signal(name, signal.weight, words[:MAX_MATCHES]))
     return tuple(signals)
-
-
-def _latin_chars(text: str) -> int:
-    """Its length as if it were written in Latin letters."""
-    return len(text) + (LATIN_PER_WIDE - 1) * len(_WIDE.findall(text))

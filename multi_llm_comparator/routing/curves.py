@@ -43,7 +43,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class LearntVerdict:
     """Learnt against others at one ``quality_priority``, by quality less cost, question by question.
 
     The differences are means with their interval; ``is_better`` where both intervals lie above 0. ``rests_on`` are the
@@ -73,13 +73,13 @@ class Curves:
     oracle: tuple[Point, ...]
     singles: tuple[Point, ...]
     random: Point
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[LearntVerdict, ...]
 
     @property
     def best_single(self) -> Point:
         return max(self.singles, key=lambda point: (point.quality, -point.cost))
 
-    def verdicts_around(self, quality_priority: float) -> tuple[Verdict, ...]:
+    def verdicts_around(self, quality_priority: float) -> tuple[LearntVerdict, ...]:
         """Those of the points on both sides, one where a point is just there; none where nothing was compared, or this
         lies beyond what was."""
         below = [one for one in self.verdicts if one.quality_priority <= quality_priority + _SAME]
@@ -90,7 +90,7 @@ class Curves:
         first = min(above, key=lambda one: one.quality_priority)
         return (last,) if last is first else (last, first)
 
-    def verdict_at(self, quality_priority: float) -> Verdict | None:
+    def verdict_at(self, quality_priority: float) -> LearntVerdict | None:
         """Of those around the one that is not better, else the nearest; None where there is none."""
         return min(
             self.verdicts_around(quality_priority),
@@ -108,7 +108,7 @@ class Curves:
             name: tuple(Point(**one) for one in data[name]) for name in ("learnt", "rules", "oracle", "singles")
         }
         verdicts = tuple(
-            Verdict(**{**one, "rests_on": tuple(map(str, one.get("rests_on", ())))}) for one in data["verdicts"]
+            LearntVerdict(**{**one, "rests_on": tuple(map(str, one.get("rests_on", ())))}) for one in data["verdicts"]
         )
         return cls(
             unit=str(data["unit"]),
@@ -184,7 +184,7 @@ def _verdict(
     priority: float,
     chosen: Choices,
     rules_chosen: Choices,
-) -> Verdict:
+) -> LearntVerdict:
     """The best single model is that of the questions that were learnt from: the others are not known before."""
     single = int((fitted.mean_values - weight * _relative(fitted.mean_costs, fitted.mean_costs)).argmax())
     worth = held_out.values - weight * spent
@@ -192,7 +192,7 @@ def _verdict(
     ours = worth[rows, chosen].tolist()
     over_single = _compared(ours, worth[:, single].tolist())
     over_rules = _compared(ours, worth[rows, rules_chosen].tolist())
-    return Verdict(
+    return LearntVerdict(
         quality_priority=priority,
         best_single=held_out.models[single],
         over_single=over_single.difference,

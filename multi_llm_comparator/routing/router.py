@@ -221,7 +221,8 @@ class IntelligentRouter:
                     return self._routed(decision, target, progress, self._clock() - began, failed)
                 failed.append((target, progress.error or progress.state))
                 logger.warning("%r was chosen for a question and failed: %s", target, failed[-1][1])
-            raise error_from_name(progress.error_type or MultiLLMError.__name__, _all_failed(failed))
+            said = "; ".join(f"{target!r}: {error}" for target, error in failed)
+            raise error_from_name(progress.error_type or MultiLLMError.__name__, said)
         finally:
             self.counts.ended(self._clock() - began, answered=answered, fell_back=answered and bool(failed))
 
@@ -266,10 +267,6 @@ def targets_of(decision: RoutingDecision) -> tuple[str, ...]:
     """Who is asked in turn: the chosen one, then the next best that can be."""
     others = (one.target for one in decision.alternatives if not one.why_not)
     return (decision.target, *others)[:MAX_ASKED]
-
-
-def _all_failed(failed: Sequence[tuple[str, str]]) -> str:
-    return "; ".join(f"{target!r}: {error}" for target, error in failed)
 
 
 def _key(query: str, has_images: bool, *rest: object) -> str:

@@ -43,17 +43,11 @@ class Callers:
     Args:
         token: what lets in whoever started the server; None on an open loopback.
         keys: the stored keys, asked for at each look; None while no store is open.
-        clock: seconds that only grow.
     """
 
-    def __init__(
-        self,
-        token: str | None,
-        keys: Callable[[], ApiKeys | None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, token: str | None, keys: Callable[[], ApiKeys | None] = lambda: None) -> None:
         self._token = None if token is None else token.encode()
-        self._keys, self._clock = keys, clock
+        self._keys = keys
         self._believed: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
 
     async def who(self, secret: str) -> Caller | None:
@@ -90,7 +84,7 @@ class Callers:
 
     async def _believe(self, name: str, look: Callable[[ApiKeys], ApiKey | None]) -> Caller | None:
         at, found = self._believed.get(name, (0.0, None))
-        if found is not None and self._clock() - at < BELIEVED_S:
+        if found is not None and time.monotonic() - at < BELIEVED_S:
             return found
         keys = self._keys()
         if keys is None:
@@ -100,7 +94,7 @@ class Callers:
         if key is None or key.state != "valid":
             return None
         caller = Caller(key.id, key.name, key.scopes, key.limits)
-        self._believed[name] = (self._clock(), caller)
+        self._believed[name] = (time.monotonic(), caller)
         while len(self._believed) > MAX_REMEMBERED:
             self._believed.popitem(last=False)
         return caller

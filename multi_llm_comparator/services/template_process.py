@@ -36,7 +36,7 @@ MAX_DESCRIPTORS = 64
 NUMPY_THREADS = "OPENBLAS_NUM_THREADS"
 
 
-class Template:
+class TemplateServer:
     """Forks for the app until that closes the connection; its model processes end with it."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -160,7 +160,7 @@ def main() -> None:
         reason = prepare(at_leisure=arguments.at_leisure)
         if reason is None:
             control.sendall(encode({"op": "ready"}))
-            Template(control).serve()
+            TemplateServer(control).serve()
         else:
             control.sendall(encode({"op": "refused", "reason": reason}))
 

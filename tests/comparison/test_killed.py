@@ -5,6 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer
@@ -14,6 +16,7 @@ from tests.support.warm_python import warm_python
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(
     registry: ComparisonRegistry, store: Store, source: ScriptedSource, database_url: str
 ) -> None:

@@ -47,6 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("code", blocks("py"), ids=["openai", "anthropic", "ollama"])
+@pytest.mark.slow
 def test_a_client_in_python_prints_an_answer(code: str, place: str) -> None:
     code = code.replace(WRITTEN_ON, place)
     done = subprocess.run([warm_python(), "-c", code], capture_output=True, text=True, timeout=300)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from multi_llm_comparator.core.exceptions import CircuitOpenError
-from multi_llm_comparator.groups.breaker import MemoryBreakers, Outcome, Permit
+from multi_llm_comparator.groups.breaker import CallOutcome, MemoryBreakers, Permit
 from multi_llm_comparator.groups.config import BreakerSettings
 
 SETTINGS = BreakerSettings(failure_threshold=3, recovery_s=10.0, half_open_probes=1)
@@ -24,7 +24,7 @@ class Clock:
 
 async def fail(breakers: MemoryBreakers, times: int = 3) -> None:
     for _ in range(times):
-        breakers.report(await breakers.admit("m"), Outcome.FAILURE)
+        breakers.report(await breakers.admit("m"), CallOutcome.FAILURE)
 
 
 def state(breakers: MemoryBreakers) -> str:
@@ -45,7 +45,7 @@ async def test_opens_at_the_threshold_and_refuses() -> None:
 async def test_a_success_between_forgets_the_failures() -> None:
     breakers = MemoryBreakers(SETTINGS, Clock())
     await fail(breakers, 2)
-    breakers.report(await breakers.admit("m"), Outcome.SUCCESS)
+    breakers.report(await breakers.admit("m"), CallOutcome.SUCCESS)
     await fail(breakers, 2)
     assert state(breakers) == "closed"
 
@@ -62,7 +62,7 @@ async def test_fifty_callers_at_a_half_open_breaker_send_one_probe() -> None:
         except CircuitOpenError:
             refusals += 1
     assert (len(permits), refusals) == (1, 49)
-    breakers.report(permits[0], Outcome.SUCCESS)
+    breakers.report(permits[0], CallOutcome.SUCCESS)
     assert state(breakers) == "closed"
 
 
@@ -83,7 +83,7 @@ async def test_a_cancelled_probe_makes_room_for_the_next() -> None:
     breakers = MemoryBreakers(SETTINGS, clock)
     await fail(breakers)
     clock.now += 10
-    breakers.report(await breakers.admit("m"), Outcome.UNKNOWN)
+    breakers.report(await breakers.admit("m"), CallOutcome.UNKNOWN)
     assert (await breakers.admit("m")).is_probe
 
 
@@ -94,7 +94,7 @@ async def test_a_verdict_from_before_it_opened_does_not_count() -> None:
     await fail(breakers)
     clock.now += 10
     await breakers.admit("m")
-    breakers.report(slow, Outcome.SUCCESS)
+    breakers.report(slow, CallOutcome.SUCCESS)
     assert state(breakers) == "half_open"
 
 
@@ -148,8 +148,8 @@ class BreakerMachine(RuleBasedStateMachine):
             assert len(got) <= 1
         self.running += got
 
-    @rule(outcome=st.sampled_from(Outcome), pick=st.integers(0, 100))
-    def end(self, outcome: Outcome, pick: int) -> None:
+    @rule(outcome=st.sampled_from(CallOutcome), pick=st.integers(0, 100))
+    def end(self, outcome: CallOutcome, pick: int) -> None:
         if self.running:
             self.breakers.report(self.running.pop(pick % len(self.running)), outcome)
 

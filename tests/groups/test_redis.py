@@ -14,7 +14,7 @@ import redis.asyncio
 
 from multi_llm_comparator.core.exceptions import CircuitOpenError, InferenceError
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
-from multi_llm_comparator.groups.breaker import Outcome, Permit
+from multi_llm_comparator.groups.breaker import CallOutcome, Permit
 from multi_llm_comparator.groups.budgets import Allowance
 from multi_llm_comparator.groups.config import BreakerSettings
 from multi_llm_comparator.groups.limits import Grant, Level, Refusal
@@ -156,7 +156,7 @@ SETTINGS = BreakerSettings(failure_threshold=3, recovery_s=1000, half_open_probe
 
 async def fail(breakers: RedisBreakers, times: int) -> None:
     for _ in range(times):
-        breakers.report(await breakers.admit("m"), Outcome.FAILURE)
+        breakers.report(await breakers.admit("m"), CallOutcome.FAILURE)
         await breakers._background.drain()
 
 
@@ -182,7 +182,7 @@ async def test_processes_open_a_breaker_together_and_send_one_probe(client: redi
     probes = [*await admits(here), *await admits(there)]
     assert len(probes) == 1
     assert probes[0].is_probe
-    here.report(probes[0], Outcome.SUCCESS)
+    here.report(probes[0], CallOutcome.SUCCESS)
     await here._background.drain()
     assert len(await admits(there)) == 50
     there.open("m")

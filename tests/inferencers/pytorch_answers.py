@@ -30,7 +30,7 @@ def of_kind(events: Iterable[Event], kind: type[Event]) -> list[Any]:
 def kept_by(engine: PyTorchEngine) -> int:
     """Tokens of past conversations that can be used again."""
     assert isinstance(engine._decoder, SplitDecoder)
-    return engine._decoder.shared.kept_tokens
+    return engine._decoder.shared._kept.tokens
 
 
 def reference(folder: Path, request: GenerationRequest) -> str:

@@ -99,6 +99,7 @@ async def test_a_plan_that_was_made_to_end_is_used_and_the_repair_recorded() -> 
 
 
 @pytest.mark.parametrize(("kind", "path"), DEMO, ids=lambda part: getattr(part, "name", part))
+@pytest.mark.slow
 def test_untrained_planners_write_valid_plans_also_when_cut_short(kind: str, path: Path) -> None:
     if not path.exists():
         pytest.skip(f"no {path.name}; python -m demo.prepare makes it")

@@ -14,6 +14,7 @@ import pytest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import RunAtWorkError, RunNotFoundError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
@@ -30,6 +31,7 @@ PAGES = (
     {"vote": "vote"},
     {"service": "services"},
 )
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 
 
@@ -73,6 +75,19 @@ async def test_a_run_that_is_over_is_read_again_as_it_was(life: Life, kind: str,
     assert (later.source.calls, store.leases.all()) == ([], [])
 
 
+async def test_a_run_is_exported_in_each_format_of_its_kind_and_language(life: Life, kind: str) -> None:
+    run = await life.half()
+    await life.end(run)
+    (exporting,) = life.runs.kinds
+    assert exporting.formats
+    files = [await exporting.export(run.id, format, language) for format in exporting.formats for language in LANGUAGES]
+    assert all(files)
+    # What History's row is drawn from.
+    (summary,) = await life.runs.list(RunFilter(kind=kind, states=("done",)))
+    assert (summary.id, summary.title, summary.owner) == (run.id, "What is it?", None)
+
+
+@pytest.mark.slow
 async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:
@@ -109,6 +124,7 @@ async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life: Life, ki
     assert (again.state, later.said(again), store.leases.all()) == ("done", life.result, [])
 
 
+@pytest.mark.slow
 async def test_after_kill_9_a_run_is_interrupted_and_resumed_without_repeating_what_is_finished(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:
@@ -162,6 +178,7 @@ async def test_a_lease_that_ran_out_is_free_to_be_taken(life: Life, kind: str, s
     await later.resumed(await later.runs.resume(run.id, LiveRun))
 
 
+@pytest.mark.slow
 async def test_leases_are_renewed_while_a_run_is_at_work(kind: str, store: Store) -> None:
     life = KINDS[kind](store)
     life.runs._lease_s = 0.6

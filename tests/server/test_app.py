@@ -52,6 +52,7 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+@pytest.mark.slow
 def test_it_answers_with_the_models_of_this_machine_and_ends_with_all_its_processes(home: Path) -> None:
     port = free_port()
     with started(home, "--port", str(port), "--model", "tiny", "--context", "256", cold=True) as server:
@@ -136,6 +137,7 @@ def test_a_port_that_is_taken_is_said_so_before_anything_else(home: Path) -> Non
     assert "in use" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy_and_serving_no_engine() -> None:
     heavy = "('torch', 'transformers', 'llama_cpp', 'streamlit', 'fastapi', 'uvicorn', 'pydantic')"
     code = f"import sys; import {MODULE}; print([m for m in {heavy} if m in sys.modules])"

@@ -46,6 +46,7 @@ def test_the_newest_migration_is_the_one_the_tables_name() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_REVISION
 
 
+@pytest.mark.slow
 def test_processes_that_open_one_new_database_at_once_all_succeed(database_url: str) -> None:
     command = [sys.executable, "-c", _OPEN, database_url]
     pipe = subprocess.PIPE

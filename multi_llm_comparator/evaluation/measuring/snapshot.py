@@ -64,5 +64,5 @@ class EvaluationSnapshot(RunSnapshot):
     def failed(self) -> int:
         return sum(progress.failed for progress in self.progress)
 
-    def cell(self, item: int, subject: str, repeat: int = 0) -> Cell | None:
-        return self.cells.get(CellKey(item, subject, repeat))
+    def cell(self, item: int, subject: str) -> Cell | None:
+        return self.cells.get(CellKey(item, subject))

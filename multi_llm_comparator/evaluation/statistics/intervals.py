@@ -44,9 +44,7 @@ def wilson(successes: float, n: float, z: float | None = None) -> tuple[float, f
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def interval(
-    values: Sequence[float], clusters: Sequence[Hashable] | None = None, level: float = LEVEL
-) -> Interval | None:
+def interval(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> Interval | None:
     """The interval of the mean of ``values`` between 0 and 1; None without any.
 
     Shares (nothing but 0 and 1) get Wilson's interval, at the effective number of items where these are clustered;
@@ -55,7 +53,6 @@ def interval(
     Args:
         values: one for each item.
         clusters: what each item belongs to, as long as ``values``; None: each stands alone.
-        level: the share of such intervals that hold the truth.
     """
     n = len(values)
     if n == 0:
@@ -63,20 +60,20 @@ def interval(
     mean, groups = fmean(values), _groups(values, clusters)
     is_share = all(value in (0.0, 1.0) for value in values)
     if is_share and len(groups) == n:
-        return Interval(mean, *wilson(sum(values), n, normal_quantile(level)), n, level)
+        return Interval(mean, *wilson(sum(values), n), n)
     if len(groups) < 2:
         # One cluster says nothing of how clusters differ.
-        return Interval(mean, 0.0, 1.0, n, level)
-    quantile = student_quantile(level, len(groups) - 1)
+        return Interval(mean, 0.0, 1.0, n)
+    quantile = student_quantile(LEVEL, len(groups) - 1)
     error = clustered_error(values, clusters)
     if is_share:
         effective = _effective_n(mean, error, n, len(groups))
-        return Interval(mean, *wilson(mean * effective, effective, quantile), n, level)
+        return Interval(mean, *wilson(mean * effective, effective, quantile), n)
     if error == 0:
         # All alike: as uncertain as a share of so many clusters that are all alike.
         low, high = wilson(mean * len(groups), len(groups), quantile)
-        return Interval(mean, low, high, n, level)
-    return Interval(mean, max(0.0, mean - quantile * error), min(1.0, mean + quantile * error), n, level)
+        return Interval(mean, low, high, n)
+    return Interval(mean, max(0.0, mean - quantile * error), min(1.0, mean + quantile * error), n)
 
 
 def clustered_error(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> float:
@@ -90,9 +87,7 @@ def clustered_error(values: Sequence[float], clusters: Sequence[Hashable] | None
     return math.sqrt(squares * len(groups) / (len(groups) - 1)) / len(values)
 
 
-def weighted_interval(
-    values: Sequence[float], weights: Sequence[float], level: float = LEVEL
-) -> tuple[float, float] | None:
+def weighted_interval(values: Sequence[float], weights: Sequence[float]) -> tuple[float, float] | None:
     """Bounds of a mean in which each value counts by its weight, such as texts by their tokens; None for fewer than two
     values: one text says nothing of how texts differ.
 
@@ -103,7 +98,7 @@ def weighted_interval(
         return None
     mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / whole
     squares = sum((weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True))
-    wide = student_quantile(level, n - 1) * math.sqrt(squares * n / (n - 1)) / whole
+    wide = student_quantile(LEVEL, n - 1) * math.sqrt(squares * n / (n - 1)) / whole
     return mean - wide, mean + wide
 
 

@@ -54,7 +54,7 @@ def measured_config(config: ModelConfig) -> ModelConfig:
 
 
 async def answer_item(
-    item: TaskItem, target: str, config: ModelConfig, *, text: TextSource, scorer: TextScorer | None, run_id: str = ""
+    item: TaskItem, target: str, config: ModelConfig, *, text: TextSource, scorer: TextScorer | None
 ) -> Answered:
     """Ask ``target`` one item; a failure is in the result.
 
@@ -71,7 +71,7 @@ async def answer_item(
                 with contextlib.suppress(UnsupportedModelError):
                     return Answered(item, await scorer.score(target, request.score_request(config)), "scored")
             how, request = "extracted", request.as_ask()
-        return Answered(item, await _written(request, target, config, text, run_id), how)
+        return Answered(item, await _written(request, target, config, text), how)
     except MultiLLMError as exc:
         return Answered(item, None, how, exc)
 
@@ -83,14 +83,13 @@ async def answer_items(
     *,
     text: TextSource,
     scorer: TextScorer | None,
-    at_once: int = AT_ONCE,
 ) -> AsyncGenerator[Answered, None]:
     """Ask all items, so many at once; answers come as they are ready. Closing the iterator cancels what is asked."""
     waiting: set[asyncio.Task[Answered]] = set()
     left = iter(items)
     try:
         while True:
-            while len(waiting) < at_once and (item := next(left, None)) is not None:
+            while len(waiting) < AT_ONCE and (item := next(left, None)) is not None:
                 asked = answer_item(item, target, config, text=text, scorer=scorer)
                 waiting.add(asyncio.create_task(asked))
             if not waiting:
@@ -102,12 +101,12 @@ async def answer_items(
         await end_tasks(*waiting)
 
 
-async def _written(request: Ask, target: str, config: ModelConfig, text: TextSource, run_id: str) -> str:
-    asked = request.generation_request(measured_config(config), run_id=run_id)
+async def _written(request: Ask, target: str, config: ModelConfig, text: TextSource) -> str:
+    asked = request.generation_request(measured_config(config))
     progress = await ask(text, target, asked, AnswerProgress(requested_at=now()))
     if asked.raw and progress.error_type == RequestRefusedError.__name__:
         # Endpoints of the chat API take no text without a template.
-        return await _written(request.as_message(), target, config, text, run_id)
+        return await _written(request.as_message(), target, config, text)
     if progress.error_type is not None and progress.error_type != EmptyAnswerError.__name__:
         raise error_from_name(progress.error_type, progress.error or "")
     # No word is an answer too, and not the right one.

@@ -60,14 +60,13 @@ class Ask:
         """The same as a conversation, for endpoints that take nothing else: a text becomes the user's message."""
         return replace(self, prompt=(Message("user", self.prompt),)) if isinstance(self.prompt, str) else self
 
-    def generation_request(self, config: ModelConfig, *, run_id: str = "") -> GenerationRequest:
+    def generation_request(self, config: ModelConfig) -> GenerationRequest:
         """The request; ``config`` says how the model is loaded and, where it is not greedy, how it samples."""
         messages = (Message("user", self.prompt),) if isinstance(self.prompt, str) else self.prompt
         return GenerationRequest(
             messages=messages,
             config=replace(config, max_tokens=self.max_tokens, stop=self.stop),
             raw=isinstance(self.prompt, str),
-            run_id=run_id,
             constraint=self.constraint,
         )
 

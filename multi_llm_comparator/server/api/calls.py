@@ -40,12 +40,7 @@ async def whole_answer(
     written: Callable[[str, list[ServedAnswer]], dict[str, Any]],
 ) -> Response:
     """One body with everything in it. A client that leaves ends the decoding."""
-    served = await served_by(request)
-    target = target_of(served, model)
-    meter = Meter(served, request, target)
-    await meter.admit(requests)
-    with meter.acting():
-        answers = Answers(served, target, in_order(request, requests))
+    target, meter, answers = await _admitted(request, model, requests)
     with meter.counting(answers.answers), contextlib.closing(answers):
         return JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
 
@@ -60,12 +55,7 @@ async def streamed_answer(
 ) -> Response:
     """A stream that begins with the first text. What fails before has a status of its own; what fails later is a frame
     that ``told`` writes, and the end."""
-    served = await served_by(request)
-    target = target_of(served, model)
-    meter = Meter(served, request, target)
-    await meter.admit(requests)
-    with meter.acting():
-        answers = Answers(served, target, in_order(request, requests))
+    target, meter, answers = await _admitted(request, model, requests)
     try:
         await unless_left(request.receive, answers.begin())
     except BaseException as exc:
@@ -87,6 +77,18 @@ async def streamed_answer(
         meter.end(answers.answers, CLIENT_LEFT)
 
     return Streamed(chunks(), media_type, ended)
+
+
+async def _admitted(
+    request: Request, model: str | None, requests: Sequence[GenerationRequest]
+) -> tuple[str, Meter, Answers]:
+    """Who is asked, what counts it, and the answers, of which none has begun."""
+    served = await served_by(request)
+    target = target_of(served, model)
+    meter = Meter(served, request, target)
+    await meter.admit(requests)
+    with meter.acting():
+        return target, meter, Answers(served, target, in_order(request, requests))
 
 
 def in_order(request: Request, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:

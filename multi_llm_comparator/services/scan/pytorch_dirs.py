@@ -31,7 +31,7 @@ from multi_llm_comparator.services.scan.hf_config import (
 from multi_llm_comparator.services.scan.origin import NOTES_FILE, told_origin
 from multi_llm_comparator.services.scan.pytorch_weights import (
     SUFFIXES,
-    Weights,
+    WeightFiles,
     describe_safetensors,
     find_weights,
     pickle_problem,
@@ -58,7 +58,7 @@ def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) 
         weights = find_weights(folder.path, names)
         has_gguf = any(name.lower().endswith(".gguf") for name in names)
         if weights is not None or not (has_gguf or inside_model or ADAPTER_CONFIG in names):
-            yield _checkpoint_entry(folder, source)
+            yield _folder_entry(folder, source, _describe_checkpoint(folder.path, stamps(folder.files)))
             return
     if len(names) <= _MAX_FILES and ADAPTER_CONFIG in names:
         yield adapter_entry(folder, source)
@@ -69,10 +69,6 @@ def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) 
 def is_checkpoint(folder: Folder) -> bool:
     """Whether what lies beneath ``folder`` belongs to a model in it."""
     return any(path.name in (MODEL_CONFIG, ADAPTER_CONFIG) for path in folder.files)
-
-
-def _checkpoint_entry(folder: Folder, source: str) -> ModelInfo:
-    return _folder_entry(folder, source, _describe_checkpoint(folder.path, stamps(folder.files)))
 
 
 def adapter_entry(folder: Folder, source: str) -> ModelInfo:
@@ -90,7 +86,7 @@ def _folder_entry(folder: Folder, source: str, described: dict[str, Any]) -> Mod
 def _describe_checkpoint(folder: Path, marks: Sequence[FileStamp]) -> dict[str, Any]:
     """Read all JSON files and headers; a folder is read again only when one of its files has changed."""
     names = frozenset(Path(mark.path).name for mark in marks)
-    weights = find_weights(folder, names) or Weights(problem="it has a config.json but no weights; fetch those too")
+    weights = find_weights(folder, names) or WeightFiles(problem="it has a config.json but no weights; fetch those too")
     described: dict[str, Any] = {"files": [str(path) for path in weights.files], "file_format": weights.file_format}
     problems = [weights.problem]
     try:
@@ -134,7 +130,7 @@ def _origin(folder: Path, names: frozenset[str]) -> str | None:
         return None
 
 
-def _read_weights(weights: Weights, bits: int | None) -> tuple[dict[str, Any], str | None]:
+def _read_weights(weights: WeightFiles, bits: int | None) -> tuple[dict[str, Any], str | None]:
     """What the weights files say, and what is wrong with them."""
     if weights.file_format == "safetensors":
         try:

@@ -37,7 +37,7 @@ _PACKING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class WeightFiles:
     """The files that hold a checkpoint's weights, and what is wrong with them."""
 
     files: tuple[Path, ...] = ()
@@ -45,35 +45,35 @@ class Weights:
     problem: str | None = None
 
 
-def find_weights(folder: Path, names: frozenset[str]) -> Weights | None:
+def find_weights(folder: Path, names: frozenset[str]) -> WeightFiles | None:
     """Find what transformers would load from ``folder``; None when there are no weights of any kind."""
     for name, file_format in _LAYOUTS:
         if name in names:
             if not name.endswith(".index.json"):
-                return Weights((folder / name,), file_format)
+                return WeightFiles((folder / name,), file_format)
             return _sharded(folder, name, names, file_format)
     odd = sorted(name for name in names if name.endswith(".safetensors") and not name.startswith("adapter_"))
     if odd:
         problem = f"its weights {odd[0]!r} do not have the name transformers expects; rename to 'model.safetensors'"
-        return Weights(tuple(folder / name for name in odd), "safetensors", problem)
+        return WeightFiles(tuple(folder / name for name in odd), "safetensors", problem)
     for name, framework in _FOREIGN.items():
         if name in names:
-            return Weights((folder / name,), framework, f"its weights are for {framework}; get the PyTorch ones")
+            return WeightFiles((folder / name,), framework, f"its weights are for {framework}; get the PyTorch ones")
     return None
 
 
-def _sharded(folder: Path, index: str, names: frozenset[str], file_format: str) -> Weights:
+def _sharded(folder: Path, index: str, names: frozenset[str], file_format: str) -> WeightFiles:
     try:
         shards = _shard_names(read_json(folder / index), index)
     except ModelLoadError as exc:
-        return Weights((), file_format, str(exc))
+        return WeightFiles((), file_format, str(exc))
     there = tuple(folder / name for name in shards if name in names)
     missing = [name for name in shards if name not in names]
     if not missing:
-        return Weights(there, file_format)
+        return WeightFiles(there, file_format)
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     listed = ", ".join(repr(name) for name in missing[:3])
-    return Weights(
+    return WeightFiles(
         there, file_format, f"{len(missing)} of {len(shards)} shards missing: {listed}{more}; fetch them too"
     )
 

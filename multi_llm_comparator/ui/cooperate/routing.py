@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from multi_llm_comparator.routing import RoutingDecision
-from multi_llm_comparator.routing.curves import Curves, Verdict
+from multi_llm_comparator.routing.curves import Curves, LearntVerdict
 from multi_llm_comparator.routing.point import choose_priority, chosen_priority
 from multi_llm_comparator.routing.recorded import recorded_curves
 from multi_llm_comparator.routing.surroundings import FOLDER, learning_in
@@ -152,7 +152,7 @@ def _draw_curves(own: Curves | None, priority: float) -> None:
         _draw_verdict(verdict)
 
 
-def _draw_verdict(verdict: Verdict) -> None:
+def _draw_verdict(verdict: LearntVerdict) -> None:
     said = {
         "single": verdict.best_single,
         "gain": f"{verdict.over_single:+.3f}",

@@ -61,26 +61,18 @@ def _draw_head(snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> N
     tags = " · ".join(filter(None, (item.task if item.source != PROMPTS else "", f"#{item.id}", *item.tags)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(tm("measure.row_of", row=place + 1, rows=len(shown), tags=tags), width="stretch")
-        st.button(
-            t("measure.earlier"),
-            icon=":material/keyboard_arrow_up:",
-            type="tertiary",
-            key="measure_earlier",
-            shortcut="p",
-            disabled=place == 0,
-            on_click=pick,
-            args=(snapshot.id, shown[max(0, place - 1)]),
-        )
-        st.button(
-            t("measure.later"),
-            icon=":material/keyboard_arrow_down:",
-            type="tertiary",
-            key="measure_later",
-            shortcut="n",
-            disabled=place == len(shown) - 1,
-            on_click=pick,
-            args=(snapshot.id, shown[min(len(shown) - 1, place + 1)]),
-        )
+        ways = (("measure.earlier", "up", "p", place - 1), ("measure.later", "down", "n", place + 1))
+        for words, icon, shortcut, other in ways:
+            st.button(
+                t(words),
+                icon=f":material/keyboard_arrow_{icon}:",
+                type="tertiary",
+                key=words.replace(".", "_"),
+                shortcut=shortcut,
+                disabled=not 0 <= other < len(shown),
+                on_click=pick,
+                args=(snapshot.id, shown[other % len(shown)]),
+            )
         if item.source == PROMPTS and button(
             "measure.in_compare", icon="view_column", key="measure_in_compare", why=True
         ):

@@ -78,17 +78,10 @@ async def _lone_answers(model: ModelInfo) -> list[Lone]:
             for attempts in turn.attempts.values():
                 for answer in attempts:
                     of = answer.figures
-                    if (
-                        answer.model.id == model.id
-                        and of.tokens_per_second
-                        and _was_alone(of.contended_by, of.batched_with)
-                    ):
+                    was_alone = not of.contended_by and not of.batched_with
+                    if answer.model.id == model.id and of.tokens_per_second and was_alone:
                         found.append(Lone(answer.created_at, of.tokens_per_second, of.memory_bytes, of.load_s))
     return sorted(found, key=lambda one: one.at)
-
-
-def _was_alone(contended_by: tuple[str, ...], batched_with: int) -> bool:
-    return not contended_by and not batched_with
 
 
 def speed_chart(found: list[Lone], colour: str, page: str) -> Figure:

@@ -97,14 +97,25 @@ def _draw_form() -> None:
         )
         left, middle, right = st.columns(3)
         scopes = left.multiselect(
-            t("api_keys.scopes"), SCOPES, ["models"], format_func=_scope, key="settings_api_key_scopes", wrap=True
+            t("api_keys.scopes"),
+            SCOPES,
+            ["models"],
+            format_func=lambda scope: t(f"api_keys.scope_{scope}"),
+            key="settings_api_key_scopes",
+            wrap=True,
         )
-        days = middle.selectbox(t("api_keys.valid"), VALID_DAYS, 3, format_func=_days, key="settings_api_key_days")
+        days = middle.selectbox(
+            t("api_keys.valid"),
+            VALID_DAYS,
+            3,
+            format_func=lambda days: t("api_keys.days", n=days) if days else t("api_keys.always"),
+            key="settings_api_key_days",
+        )
         priority = right.selectbox(
             t("api_keys.priority"),
             PRIORITIES,
             1,
-            format_func=_priority,
+            format_func=lambda priority: t(f"api_keys.priority_{priority}"),
             key="settings_api_key_priority",
             help=t("api_keys.priority_why"),
         )
@@ -159,15 +170,3 @@ def _revoke(key: ApiKey) -> None:
 
 def _delete(key: ApiKey) -> None:
     attempt(lambda: get_workbench().store.api_keys.delete(key.id))
-
-
-def _scope(scope: str) -> str:
-    return t(f"api_keys.scope_{scope}")
-
-
-def _days(days: int) -> str:
-    return t("api_keys.days", n=days) if days else t("api_keys.always")
-
-
-def _priority(priority: str) -> str:
-    return t(f"api_keys.priority_{priority}")

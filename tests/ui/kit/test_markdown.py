@@ -209,6 +209,7 @@ def test_work_grows_as_the_text_does(piece: Any, is_open: Any) -> None:
 
 
 @pytest.mark.parametrize("piece", HARD)
+@pytest.mark.slow
 def test_time_grows_as_the_text_does(piece: Any) -> None:
     """Functions that are called once may take long too."""
     assert grows_evenly(lambda text: draw(text, is_open=True), piece)
