@@ -12,6 +12,7 @@ from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.failures import draw_ways_out
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere, watch
@@ -68,6 +69,8 @@ def _draw_status(snapshot: ServiceSnapshot) -> None:
         draw_writing(snapshot.writing)
     if snapshot.error:
         st.html(problem(t("services.failed_title"), snapshot.error))
+    if not snapshot.is_running:
+        draw_ways_out(snapshot.error_types, "services")
 
 
 def _who(snapshot: ServiceSnapshot) -> str:
