@@ -17,6 +17,7 @@ from multi_llm_comparator.applications.reading.pieces import Reading, Remark
 from multi_llm_comparator.applications.reading.process import ask_child
 from multi_llm_comparator.applications.results import Result
 from multi_llm_comparator.applications.snapshot import Phase, ServiceSnapshot
+from multi_llm_comparator.applications.so_far import MAX_CHARS, Writing
 from multi_llm_comparator.applications.sources import ServiceSources
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.applications.words import title_without_document
@@ -88,7 +89,6 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
     def frozen(self) -> ServiceSnapshot:
         done = [self.answers[key] for key in self._used if key in self.answers]
         costs = [one.cost_usd for one in self.answers.values() if one.cost_usd is not None]
-        writing = next((progress.text for progress in self.running.values() if progress.text), "")
         return ServiceSnapshot(
             **self.head(),
             spec=self.spec,
@@ -97,12 +97,25 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
             result=self.result,
             expected=max(self._expected, len(self._used)),
             asked=len(done),
-            writing=writing[-400:],
+            writing=self._writing(),
             left_s=self._left_s(),
             worked_s=self.worked_s,
             tokens=sum(one.tokens + one.prompt_tokens for one in self.answers.values()),
             cost_usd=math.fsum(costs) if costs else None,
             answered_by=tuple(dict.fromkeys(one.answered_by for one in self.answers.values() if one.is_answer)),
+            error_types=tuple(dict.fromkeys(one.error_type for one in self.answers.values() if one.error_type)),
+        )
+
+    def _writing(self) -> tuple[Writing, ...]:
+        return tuple(
+            Writing(
+                key=key,
+                state=progress.state,
+                for_s=max(0.0, now() - progress.requested_at),
+                tokens=progress.tokens,
+                text=progress.text[:MAX_CHARS],
+            )
+            for key, progress in self.running.items()
         )
 
     def _left_s(self) -> float | None:

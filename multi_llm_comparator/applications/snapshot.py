@@ -8,6 +8,7 @@ from typing import Literal
 from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.results import Result
+from multi_llm_comparator.applications.so_far import Writing
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 
@@ -17,8 +18,9 @@ Phase = Literal["", "reading", "asking"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSnapshot(RunSnapshot):
     """Everything of a service run. ``asked`` of ``expected`` questions are answered; ``left_s`` is None while nobody
-    can tell; ``answered_by`` are the models that did. Once it is read there is ``data`` with all that was computed of
-    it, or a ``reading`` of any other document."""
+    can tell; ``writing`` are the answers on their way, ``answered_by`` the models that did, ``error_types`` the types'
+    names of why others did not. Once it is read there is ``data`` with all that was computed of it, or a ``reading`` of
+    any other document."""
 
     spec: ServiceSpec
     reading: Reading | None
@@ -26,12 +28,13 @@ class ServiceSnapshot(RunSnapshot):
     result: Result | None
     expected: int
     asked: int
-    writing: str
+    writing: tuple[Writing, ...]
     left_s: float | None
     worked_s: float
     tokens: int
     cost_usd: float | None
     answered_by: tuple[str, ...]
+    error_types: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:

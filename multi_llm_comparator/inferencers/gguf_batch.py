@@ -72,5 +72,8 @@ def first_steps(runtime: LlamaRuntime, batch: Batch, token: int) -> None:
     if code := int(llama_cpp.llama_decode(runtime.context, batch.struct)):
         reason = error_log.text or "it gives no reason"
         runtime.close()
-        raise ModelLoadError(f"{runtime.path!r}: llama.cpp fails to decode (code {code}): {reason}")
+        raise ModelLoadError(
+            f"{runtime.path!r}: llama.cpp fails to decode (code {code}): {reason}; fetch its file again, or take "
+            "another quantization of it"
+        )
     llama_cpp.llama_memory_clear(runtime.memory, True)

@@ -64,4 +64,7 @@ class ImageTurns:
 
 def failed(code: int) -> InferenceError:
     """What to say where llama.cpp gave up on a batch, or on an image."""
-    return InferenceError(f"llama.cpp failed to decode (code {code}): {error_log.text or 'it gives no reason'}")
+    return InferenceError(
+        f"llama.cpp failed to decode (code {code}): {error_log.text or 'it gives no reason'}; ask again, and if that "
+        "fails too, load the model with a shorter context or take another quantization of it"
+    )

@@ -110,7 +110,8 @@ class GgufSight:
             try:
                 code = self._tokenize(chunks, parts, bitmaps)
                 if code:
-                    raise InferenceError(f"llama.cpp cannot read these images (code {code}): {error_log.text}")
+                    why = f"llama.cpp cannot read these images (code {code}): {error_log.text}"
+                    raise InferenceError(f"{why}; send others, or smaller ones")
                 return _prompt(mtmd, chunks, [picture.digest for picture in pictures], vocabulary)
             except BaseException:
                 mtmd.mtmd_input_chunks_free(chunks)

@@ -332,7 +332,7 @@ def _parts(message: Message) -> list[dict[str, Any]]:
 
 def _status_error(status: int, code: str | None, headers: httpx2.Headers, text: str) -> InferenceError:
     if status in (400, 413, 422) and (code == "context_length_exceeded" or _OVERFLOW.search(text)):
-        return ContextOverflowError(text)
+        return ContextOverflowError(f"{text}; shorten the conversation, or ask a model with a longer context")
     if status in (400, 422):
         return RequestRefusedError(text)
     if status in (401, 403):

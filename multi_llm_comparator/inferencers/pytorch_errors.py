@@ -41,14 +41,16 @@ def as_load_error(exc: Exception, path: str) -> ModelLoadError:
             f"{path!r} does not fit into memory; unload other models, choose 8bit or 4bit quantization, or lower n_ctx"
         )
     if isinstance(exc, ImportError):
-        return UnsupportedModelError(f"{path!r} needs a package that is not installed: {detail(exc)}")
+        return UnsupportedModelError(f"{path!r} needs a package that is not installed: {detail(exc)}; install it")
     if isinstance(exc, pickle.UnpicklingError):
         return _pickle_error(path)
     if isinstance(exc, _DAMAGED):
         return ModelLoadError(f"the weights of {path!r} are damaged or incomplete ({detail(exc)}); fetch them again")
     if isinstance(exc, OSError):
-        return ModelLoadError(f"{path!r} lacks a file or has one that is not readable: {detail(exc)}")
-    return ModelLoadError(f"{path!r} cannot be loaded: {type(exc).__name__}: {detail(exc)}")
+        return ModelLoadError(f"{path!r} lacks a file or has one that is not readable: {detail(exc)}; fetch it again")
+    return ModelLoadError(
+        f"{path!r} cannot be loaded: {type(exc).__name__}: {detail(exc)}; fetch it again, or take another form of it"
+    )
 
 
 def _pickle_error(path: str) -> ModelLoadError:
@@ -96,7 +98,10 @@ def as_inference_error(exc: Exception) -> MultiLLMError:
             "memory ran out while the model was computing; shorten the conversation, lower n_ctx, "
             "run fewer requests at once or unload another model"
         )
-    return InferenceError(f"the model failed while computing: {type(exc).__name__}: {detail(exc)}")
+    return InferenceError(
+        f"the model failed while computing: {type(exc).__name__}: {detail(exc)}; ask again, and if that fails too, "
+        "load the model anew or take another form of it"
+    )
 
 
 def detail(exc: BaseException) -> str:

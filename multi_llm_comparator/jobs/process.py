@@ -174,5 +174,4 @@ def how_it_ended(code: int | None) -> str:
     if code is None or code >= 0:
         return "is gone without having said how it ended"
     name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
-    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-    return f"was ended by {name}{hint}"
+    return f"was ended by {name}, perhaps for want of memory" if name == "SIGKILL" else f"was ended by {name}"

@@ -206,7 +206,8 @@ class ModelProcess:
         try:
             return await asyncio.wait_for(asyncio.shield(self._loading), timeout_s)
         except TimeoutError:
-            self._end(ModelProcessHung(f"loading {name!r} took longer than {timeout_s:g} s and was given up"))
+            why = f"loading {name!r} took longer than {timeout_s:g} s and was given up; raise load_timeout_s"
+            self._end(ModelProcessHung(why))
             raise self._verdict or ModelProcessHung(name) from None
         finally:
             if self._loading.done() and not self._loading.cancelled():
@@ -257,7 +258,7 @@ class ModelProcess:
         await end_tasks(*self._tasks)
         if hasattr(self, "_writer"):
             self._writer.close()
-        self._end(ModelProcessDied(f"the process of {self.name!r} was closed"))
+        self._end(ModelProcessDied(f"the process of {self.name!r} was closed; ask again, it will be reloaded"))
 
     @property
     def crashed(self) -> bool:
@@ -286,7 +287,12 @@ class ModelProcess:
             pass
         except (ValueError, KeyError, TypeError, MultiLLMError) as exc:
             # A checkpoint's own code may have run in there: nothing it says is trusted to be well formed.
-            self._end(ModelProcessDied(f"the process of {self.name!r} sent something unreadable and was ended: {exc}"))
+            self._end(
+                ModelProcessDied(
+                    f"the process of {self.name!r} sent something unreadable and was ended: {exc}; ask again, it will "
+                    "be reloaded"
+                )
+            )
         await self._child.wait()
         await asyncio.wait({self._reading_log}, timeout=LAST_WORDS_S)
         self._end(self._crash_report())

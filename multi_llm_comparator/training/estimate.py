@@ -283,9 +283,12 @@ def _why(options: TuningOptions, parts: dict[str, int], available_bytes: int) ->
     needed, free = sum(parts.values()) / 1e9, available_bytes / 1e9
     largest = max(parts, key=lambda name: parts[name])
     ways = {
-        "weights": "tune a smaller model" + ("" if options.method == "qlora" else ", or take the method 'qlora'"),
+        "weights": "tune a smaller model"
+        if options.method == "qlora"
+        else "tune a smaller model, or take the method 'qlora'",
         "activations": "lower pack_tokens and max_tokens"
-        + ("" if options.checkpointing else ", or allow checkpointing"),
+        if options.checkpointing
+        else "lower pack_tokens and max_tokens, or allow checkpointing",
         "logits": "lower pack_tokens and max_tokens",
         "adapters": "lower rank",
         "process": "unload other models",

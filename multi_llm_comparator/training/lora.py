@@ -24,7 +24,6 @@ from multi_llm_comparator.core.work_folder import open_work_folder
 from multi_llm_comparator.inferencers.pytorch_environment import limit_threads
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
 from multi_llm_comparator.inferencers.pytorch_load import FLOAT32, LoadedCheckpoint, load_checkpoint
-from multi_llm_comparator.jobs.events import Level
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.allocator import keep_freed_memory
 from multi_llm_comparator.training.base_model import load_options, refuse_what_cannot_be_tuned, rounding_note
@@ -33,7 +32,7 @@ from multi_llm_comparator.training.checkpoints import TuningState, has_checkpoin
 from multi_llm_comparator.training.data.chats import Chat, PreferencePair
 from multi_llm_comparator.training.data.chats import Example as DataExample
 from multi_llm_comparator.training.data.contamination import Contamination
-from multi_llm_comparator.training.data.left_out import LeftOut
+from multi_llm_comparator.training.data.left_out import LeftOut, Reason
 from multi_llm_comparator.training.data.lineage import lineage_of as learnt_grams
 from multi_llm_comparator.training.data.prepare import prepare
 from multi_llm_comparator.training.data.report import CleanReport
@@ -185,12 +184,11 @@ class _Tuning:
             self.report.note("warning", _contaminated(cleaned.contamination))
         for count in cleaned.counts.values():
             if count.found:
-                became = (
-                    f"{count.left_out:,} left out" if count.left_out else f"{count.found:,} found, learnt all the same"
-                )
-                first = f": {count.examples[0].why} ({count.examples[0].where})" if count.examples else ""
-                level: Level = "warning" if count.left_out else "info"
-                self.report.note(level, f"{became}{first}")
+                first = count.examples[0]
+                if count.left_out:
+                    self.report.note("warning", str(Reason(first.why, count.left_out, first.where)))
+                else:
+                    self.report.note("info", f"{count.found:,} found, learnt all the same: {first.why} ({first.where})")
         is_dpo = self.options.method == "dpo"
         if cleaned.detection.is_preference != is_dpo:
             they = "pairs of answers" if cleaned.detection.is_preference else "chats"

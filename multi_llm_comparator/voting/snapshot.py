@@ -19,13 +19,20 @@ Phase = Literal["", "answering", "voting"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VotingSnapshot(RunSnapshot):
     """``facts`` say exactly which model each contestant was, by its id; ``versions`` are those of libraries; ``images``
-    are those of the prompts, by digest."""
+    are those of the prompts, by digest. ``answering_since`` is when this process began to have the answers of
+    :attr:`answering` written, None where it does not."""
 
     spec: VotingSpec
     turns: tuple[VoteTurn, ...]
     facts: Mapping[str, ModelFacts]
     versions: Mapping[str, str]
     images: Mapping[str, StoredImage] = field(default_factory=dict)
+    answering_since: float | None = None
+
+    @property
+    def answering(self) -> VoteTurn | None:
+        """The turn whose answers are being written."""
+        return next((turn for turn in self.turns if turn.state == "answering"), None)
 
     @property
     def open_turn(self) -> VoteTurn | None:

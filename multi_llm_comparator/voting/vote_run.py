@@ -54,6 +54,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         self.facts: dict[str, ModelFacts] = {}
         self.versions: dict[str, str] = {}
         self._moved = asyncio.Event()
+        self._answering_since: float | None = None
 
     @property
     def title(self) -> str:
@@ -68,6 +69,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
             facts=dict(self.facts),
             versions=dict(self.versions),
             images=self.images,
+            answering_since=self._answering_since,
         )
 
     # --- its life ---------------------------------------------------------------------------------------------------
@@ -128,7 +130,12 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         if number not in self.turns:
             prompt, places = drawn(self.spec, number)
             self.turns[number] = VoteTurn(number=number, prompt=prompt, places=places)
-        await together(self._ask(number, one) for one in self.turns[number].unanswered)
+        self._answering_since = now()
+        self.version += 1
+        try:
+            await together(self._ask(number, one) for one in self.turns[number].unanswered)
+        finally:
+            self._answering_since = None
 
     async def _ask(self, number: int, contestant_id: str) -> None:
         given = self.spec.given.get(self.spec.prompts[self.turns[number].prompt].id)

@@ -25,8 +25,11 @@ from tests.browser.test_accessibility import violations
 from tests.ui.compare.test_images import POINT
 
 pytestmark = pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
-NAMES = ("zebra-model", "quagga-model", "okapi-sees", "gazelle-sees")
-TEXTS = ("It is so because of this.", "It is so.\n\n- one\n- two", "Perhaps it is so.", "Who knows whether it is so?")
+NAMES = ("zebra-model", "quagga-model", "okapi-sees", "gazelle-sees", "heron-slow", "ibis-slow")
+TEXTS = (
+    *("It is so because of this.", "It is so.\n\n- one\n- two", "Perhaps it is so.", "Who knows whether it is so?"),
+    *("It is so, the heron says, " * 400, "It is not so, the ibis says, " * 400),
+)
 PROMPTS, MANY_PROMPTS, MANY_S = 4, 30, 300.0
 
 
@@ -49,12 +52,13 @@ class Voting:
 
 @pytest.fixture(scope="module")
 def voting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Voting]:
-    """An app with four models, each of which says something else."""
+    """An app with models of which each says something else, and two that take their time."""
     folder = tmp_path_factory.mktemp("scripts")
     models = []
     for name, text in zip(NAMES, TEXTS, strict=True):
         path = folder / f"{name}.json"
-        path.write_text(json.dumps({"otherwise": text}), encoding="utf-8")
+        pace = {"tokens_per_second": 5} if name.endswith("-slow") else {}
+        path.write_text(json.dumps({"otherwise": text, **pace}), encoding="utf-8")
         models.append(ModelInfo("", name, str(path), ModelType.CUSTOM, 0, {}).id)
     home = tmp_path_factory.mktemp("home")
     with scripted_app(folder, home, MLC_FIRST_MODEL="false") as found:
@@ -134,6 +138,32 @@ def test_before_a_vote_neither_page_nor_address_nor_frames_know_who_wrote_what(
     page.wait_for_timeout(1500)
     assert listener.tells(*names, *colours) == []
     assert [name for name in names if name in page.content()] == []
+
+
+@pytest.mark.slow
+def test_while_answers_are_written_one_clock_runs_and_frames_know_neither_authors_nor_texts(
+    context: BrowserContext, voting: Voting
+) -> None:
+    voting.set_up(1, NAMES[4:])
+    page = context.new_page()
+    page.goto(f"{voting.address}/vote?lang=en")
+    page.locator(".st-key-vote_start button").wait_for()
+    press(page, "Alt+Enter", "[data-vote-clock]")
+    other = context.new_page()
+    listener = Listener(other)
+    other.goto(page.url)
+    page.close()
+    clock = other.locator("[data-vote-clock]")
+    expect(clock).to_have_count(1)
+    before = clock.inner_text()
+    expect(clock).not_to_have_text(before)
+    other.wait_for_timeout(1500)
+    assert b"Question" in listener.heard
+    secrets = (*NAMES[4:], *voting.models[4:], "sha256", "contestant", "the heron", "the ibis")
+    assert listener.tells(*secrets, "temperature", "tokens/s", *(tone.css for tone in MODEL_TONES)) == []
+    assert [word for word in secrets if word in other.content() or word in other.url] == []
+    other.locator(".st-key-vote_stop button").click()
+    expect(other.locator('[data-vote="stopped"]')).to_be_visible()
 
 
 @pytest.mark.slow
@@ -223,7 +253,7 @@ def test_prompts_are_asked_about_an_image_which_stands_above_the_answers(
     expect(page.locator(".st-key-vote_images_chosen img")).to_be_visible()
     expect(page.get_by_text(re.compile(f"{NAMES[1]}.* cannot see images"))).to_be_visible()
     expect(page.locator(".st-key-vote_start button")).to_be_disabled()
-    voting.set_up(1, NAMES[2:])
+    voting.set_up(1, NAMES[2:4])
     page.goto(f"{voting.address}/vote?lang=en")
     page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(image)
     expect(page.locator(".st-key-vote_images_chosen img")).to_be_visible()

@@ -302,7 +302,13 @@ def test_running_out_of_memory_is_recognised_on_every_device(exc: Exception) -> 
     assert "memory ran out" in str(as_inference_error(exc))
 
 
+@pytest.mark.parametrize("exc", [ImportError("no kernel"), OSError("no file"), ValueError("strange"), MemoryError()])
+def test_whatever_a_library_raises_the_error_says_what_helps(exc: Exception) -> None:
+    for error in (as_load_error(exc, "model"), as_inference_error(exc)):
+        assert "; " in str(error)
+
+
 def test_long_messages_of_libraries_are_cut_to_one_line() -> None:
     error = as_inference_error(ValueError("x" * 5000 + "\nsecond line"))
-    assert len(str(error)) < 400
+    assert len(str(error)) < 500
     assert "second line" not in str(error)

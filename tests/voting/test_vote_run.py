@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from multi_llm_comparator.voting.spec import checked_spec
 from multi_llm_comparator.voting.turns import BAD, TIE
 from multi_llm_comparator.voting.vote_run import AHEAD, MAX_FAILED
 from tests.voting.sessions import TARGETS, session_spec
-from tests.voting.world import World, open_turn, until
+from tests.voting.world import PATIENCE_S, World, open_turn, until
 
 
 async def test_answers_are_written_ahead_of_the_reader_and_no_further(world: World) -> None:
@@ -28,6 +29,20 @@ async def test_answers_are_written_ahead_of_the_reader_and_no_further(world: Wor
     await run.vote(0, TIE)
     await world.answer(2)
     assert len((await until(run, "voting")).turns) == AHEAD + 2
+
+
+async def test_a_turn_that_is_being_answered_has_one_clock_which_ends_with_its_last_answer(world: World) -> None:
+    run = await world.votes.start(session_spec("one"))
+    await world.answer(1)
+    async with asyncio.timeout(PATIENCE_S):
+        while not ((turn := run.snapshot().answering) and turn.answers):
+            await asyncio.sleep(0.01)
+    since = run.snapshot().answering_since
+    assert since is not None and since >= run.created_at
+    await world.answer(1)
+    snapshot = await until(run, "voting")
+    assert (snapshot.answering, snapshot.answering_since) == (None, None)
+    await run.stop()
 
 
 async def test_a_vote_stays_with_who_wrote_the_answer(world: World) -> None:

@@ -20,14 +20,13 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.copy_button import copy_button
+from multi_llm_comparator.ui.kit.failures import draw_ways_out
 from multi_llm_comparator.ui.kit.html_pieces import fact_name, facts
 from multi_llm_comparator.ui.kit.i18n import t, tm
-from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.workbench import get_workbench
 
 _LOOKED_AT = "compare_looked_at"
 _MEMORY_ERRORS = ("InsufficientMemoryError",)
-_MODEL_ERRORS = ("ModelNotFoundError", "ModelLoadError", "UnsupportedModelError", *_MEMORY_ERRORS)
 
 
 def draw_actions(
@@ -73,10 +72,8 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
         if quiet_button("act.make_room", icon="memory", key=f"room_{key}"):
             _make_room()
             _restart(comparison, answer)
-    elif answer.progress.error_type in _MODEL_ERRORS and quiet_button(
-        "act.open_models", icon="deployed_code", key=f"models_{key}"
-    ):
-        go_to("models")
+    else:
+        draw_ways_out([answer.progress.error_type], key)
 
 
 def _draw_continue(comparison: Comparison, answer: AnswerSnapshot, key: str) -> None:

@@ -19,16 +19,15 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui.compare.difference_view import draw_differences
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.failures import failure
 from multi_llm_comparator.ui.kit.html_pieces import (
     cut_chip,
     detail,
-    error_title,
     figure,
     letter,
     letter_badge,
     model_title,
     note_chip,
-    problem,
     state_chip,
 )
 from multi_llm_comparator.ui.kit.i18n import t, tn
@@ -312,4 +311,4 @@ def _draw_own_thought(answer: AnswerSnapshot, key: str) -> None:
 
 
 def _draw_failure(progress: AnswerProgress) -> None:
-    st.html(problem(error_title(progress.error_type), progress.error or ""))
+    st.html(failure(progress.error_type, progress.error or ""))

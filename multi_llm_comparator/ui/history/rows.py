@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
@@ -16,12 +17,16 @@ from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.kit.visitor import caller_name, visitor
 from multi_llm_comparator.ui.plans.targets import name_of
 
 TITLE_CHARS, NOTE_CHARS, DETAIL_CHARS = 160, 200, 120
 MODELS_SHOWN = 4
 STATES = ("queued", "running", "done", "failed", "stopped", "interrupted")
+# As jobs.documents writes them.
+_PROGRESS = re.compile(r"(\d{1,12}) of (\d{1,12}) (steps|rows|items|subjects)")
+_LOSS = re.compile(r"(loss|validation loss) (\S{1,20})")
 _TONES: Mapping[str, Tone] = {
     **{str(s): tone for s, tone in STATE_TONES.items()},
     "interrupted": STATE_TONES["stopped"],
@@ -68,7 +73,7 @@ def traits(run: RunSummary, *, parent: str = "", shows_kind: bool = True) -> str
         what = t("history.made_from", title=parent) if parent else t("history.made_from_gone")
         pieces.append(note_chip(cut_line(what, 60), what, STATE_TONES["queued"]))
     if is_job and run.detail:
-        pieces.append(f'<span class="mlc-muted">{escape(cut_line(run.detail, DETAIL_CHARS))}</span>')
+        pieces.append(f'<span class="mlc-muted">{escape(cut_line(job_detail(run.detail), DETAIL_CHARS))}</span>')
     models = run.models or (() if is_job else tuple(filter(None, run.detail.split(", "))))
     pieces += [f"<span>{model_label(name_of(name), tone_of(name))}</span>" for name in models[:MODELS_SHOWN]]
     if len(models) > MODELS_SHOWN:
@@ -77,6 +82,19 @@ def traits(run: RunSummary, *, parent: str = "", shows_kind: bool = True) -> str
             f'<span title="{escape(more)}">{escape(tn("history.more_models", len(models) - MODELS_SHOWN))}</span>'
         )
     return "".join(pieces)
+
+
+def job_detail(detail: str) -> str:
+    """How far a job is and its losses, or why it failed, in the reader's language: it is stored in English."""
+    words = [_job_words(piece) for piece in detail.split(", ")]
+    return ", ".join(filter(None, words)) if all(words) else said(detail)
+
+
+def _job_words(piece: str) -> str:
+    if found := _PROGRESS.fullmatch(piece):
+        return t(f"history.progress_{found[3]}", done=f"{int(found[1]):,}", total=f"{int(found[2]):,}")
+    found = _LOSS.fullmatch(piece)
+    return t(f"history.{found[1].replace(' ', '_')}", value=found[2]) if found else ""
 
 
 def state_of_run(state: str) -> str:

@@ -74,16 +74,11 @@ def detail(text: str, why: str) -> str:
     return f'<span title="{escape(why)}">{escape(text)}</span>'
 
 
-def problem(title: str, text: str) -> str:
-    """What went wrong, in the colour of failure. An endpoint may say it at any length."""
+def problem(title: str, text: str, advice: str = "") -> str:
+    """What went wrong, in the colour of failure, and what helps. An endpoint may say it at any length."""
     tone, words = STATE_TONES["failed"].css, escape(bounded(said(text), MAX_PROBLEM_CHARS))
-    return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{words}</div>'
-
-
-def error_title(error_type: str | None) -> str:
-    """What happened, in a few words, by the type of the error."""
-    key = f"error.title.{error_type}"
-    return t(key if key in texts(current_language()) else "error.title.other")
+    helps = f"<p>{escape(advice)}</p>" if advice else ""
+    return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{words}{helps}</div>'
 
 
 def facts(pairs: list[tuple[str, str]]) -> str:

@@ -102,6 +102,7 @@ def draw_page(
         draw_setup: draws what the next run is set up with, where that is always there.
     """
     run = shown.current()
+    was_at_work = run is not None and run.is_at_work
     draw_heading(run)
     draw_setup()
     # Emptied first: otherwise it would stand beneath a new run until all of that is drawn.
@@ -111,6 +112,10 @@ def draw_page(
             draw_start()
     else:
         draw_board(run)
+        if was_at_work and not run.is_at_work:
+            # It ended behind the title line, whose buttons are those of a run at work: a board that saw the end waits
+            # for nothing more.
+            st.rerun()
     return run
 
 

@@ -18,7 +18,8 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
-from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem
+from multi_llm_comparator.ui.kit.failures import draw_ways_out, failure
+from multi_llm_comparator.ui.kit.html_pieces import model_label
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.measure.in_compare import ask_in_compare
 from multi_llm_comparator.ui.measure.opening import pick
@@ -84,7 +85,8 @@ def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey,
     with st.container(border=True, height="stretch", key=f"measure_card_{key.subject}_{key.repeat}"):
         st.html(f"{model_label(subject.name, tone_of(subject.target))} {_score(cell)}")
         if cell.error:
-            st.html(problem(error_title(cell.error_type), cell.error))
+            st.html(failure(cell.error_type, cell.error))
+            draw_ways_out([cell.error_type], f"measure_{key.subject}_{key.repeat}")
         if cell.text:
             # As it is, not as Markdown: here one looks at what was really written.
             st.code(cell.text[:MAX_SHOWN_CHARS], language=None, wrap_lines=True)

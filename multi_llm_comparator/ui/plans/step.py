@@ -15,7 +15,8 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.html_pieces import facts, model_label, problem
+from multi_llm_comparator.ui.kit.failures import draw_ways_out, failure
+from multi_llm_comparator.ui.kit.html_pieces import facts, model_label
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
 from multi_llm_comparator.ui.plans.state import picks, select_step, selected_step, solve_again
@@ -98,7 +99,8 @@ def _draw_words(step: StepRun, attempt: StepAttempt | None) -> None:
     if attempt is not None and attempt.progress.error:
         error, kind = attempt.progress.error, attempt.progress.error_type
     if error:
-        st.html(problem(error_title(kind, step.state), error))
+        st.html(failure(kind, error, error_title(kind, step.state)))
+        draw_ways_out([kind], f"plans_step_{step.step.id}")
     text = attempt.progress.text if attempt else step.answer
     if text:
         for block in to_markdown(bounded(text, MAX_SHOWN_CHARS), is_open=step.state == "running"):

@@ -12,12 +12,13 @@ from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
-from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.failures import draw_ways_out
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere, watch
 from multi_llm_comparator.ui.services.result import draw_computed, draw_result
 from multi_llm_comparator.ui.services.state import RUN, target_choices
+from multi_llm_comparator.ui.services.writing import draw_writing
 
 POLL_S = 0.6
 
@@ -55,8 +56,9 @@ def _draw_status(snapshot: ServiceSnapshot) -> None:
         words.append(escape(t("services.asked", done=snapshot.asked, total=snapshot.expected)))
     if snapshot.left_s is not None:
         words.append(escape(t("services.left", time=say.seconds(snapshot.left_s))))
+    took = "services.works" if snapshot.is_running else "services.took"
+    words.append(escape(t(took, time=say.seconds(snapshot.worked_s))))
     if not snapshot.is_running:
-        words.append(escape(t("services.took", time=say.seconds(snapshot.worked_s))))
         if snapshot.tokens:
             words.append(escape(tn("services.tokens", snapshot.tokens)))
         if snapshot.cost_usd:
@@ -64,10 +66,11 @@ def _draw_status(snapshot: ServiceSnapshot) -> None:
     st.html(f'<p class="mlc-services-status" data-state="{snapshot.state}">{" · ".join(filter(None, words))}</p>')
     if snapshot.is_running:
         st.progress(snapshot.share)
-        if snapshot.writing:
-            st.caption(plain(snapshot.writing))
+        draw_writing(snapshot.writing)
     if snapshot.error:
         st.html(problem(t("services.failed_title"), snapshot.error))
+    if not snapshot.is_running:
+        draw_ways_out(snapshot.error_types, "services")
 
 
 def _who(snapshot: ServiceSnapshot) -> str:

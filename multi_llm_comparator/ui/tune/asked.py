@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Generic, TypeVar
@@ -40,6 +39,8 @@ class _Work:
     def __init__(self, key: str) -> None:
         self.key, self.told = key, ""
         self.future: Future[Any] | None = None
+        # Whether this run of the page drew that it is not there yet.
+        self.is_missed = False
 
     def tell(self, text: str) -> None:
         self.told = text
@@ -61,12 +62,15 @@ def asked(name: str, key: str, work: Callable[[Callable[[str], None]], Coroutine
         now = kept[name] = _Work(key)
         now.future = get_workbench().bridge.submit(work(now.tell))
     assert now.future is not None
-    try:
-        return Asked(value=now.future.result(PATIENCE_S))
-    except NotYet:
+    wait([now.future], PATIENCE_S)
+    now.is_missed = not now.future.done()
+    if now.is_missed:
         return Asked(told=now.told)
+    try:
+        return Asked(value=now.future.result())
     except CancelledError:
-        kept.pop(name)
+        # The next run of the page begins it anew.
+        now.key, now.is_missed = "", True
         return Asked(told=now.told)
     except MultiLLMError as exc:
         return Asked(error=exc)
@@ -78,10 +82,13 @@ def forget(name: str) -> None:
 
 
 def watch() -> None:
-    """Draw the page anew when something that is pending has come. To be called once, where its words may stand."""
-    pending = [work for work in st.session_state.get(_ASKED, {}).values() if _is_running(work)]
+    """Draw the page anew when something that it misses has come. To be called once, where its words may stand."""
+    # Also what came since its place was drawn: nothing else would draw that place again.
+    pending = [work for work in st.session_state.get(_ASKED, {}).values() if work.is_missed]
     if not pending:
         return
+    for work in pending:
+        work.is_missed = False
 
     @st.fragment(run_every=POLL_S)
     def poll() -> None:

@@ -16,6 +16,7 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.buttons import opener
 from multi_llm_comparator.ui.kit.html_pieces import figure, table
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.tune.data_work import Cleaned
 from multi_llm_comparator.ui.tune.pieces import histogram_html
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
@@ -110,7 +111,7 @@ def _switch(name: str, value: bool) -> None:
 
 
 def _draw_examples(count: RuleCount) -> None:
-    rows = [[say.count(one.number), escape(one.why), escape(one.excerpt)] for one in count.examples]
+    rows = [[say.count(one.number), escape(said(one.why)), escape(one.excerpt)] for one in count.examples]
     st.html(table([t(f"tune.example_{name}") for name in ("row", "why", "text")], rows, words=(1, 2)))
 
 

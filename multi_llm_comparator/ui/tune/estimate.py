@@ -24,6 +24,7 @@ from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.tune.asked import asked, forget
 from multi_llm_comparator.ui.tune.cluster import chosen_cluster, draw_cluster
 from multi_llm_comparator.ui.tune.jobs import TUNING
@@ -51,7 +52,7 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
             st.info(tm("memory.waits", free=say.size(estimate.available_bytes)), icon=":material/hourglass_empty:")
         elif estimate.why and chosen_cluster() is None:
             st.error(t("tune.does_not_fit"), icon=":material/error:")
-            st.html(f'<div class="mlc-muted">{escape(estimate.why)}</div>')
+            st.html(f'<div class="mlc-muted">{escape(said(estimate.why))}</div>')
     title = _draw_title(base, data_name)
     cluster = draw_cluster()
     # Whether it fits there is for the cluster to tell.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.tracking.records import Point
 from multi_llm_comparator.ui.history.rows import state_of_run
@@ -13,7 +14,9 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.tune.curves import LOSS, VALIDATION_LOSS
+from multi_llm_comparator.ui.tune.pieces import note_text
 
 _NOTE_CHARS = 80
 MAX_NOTES = 6
@@ -28,10 +31,10 @@ def status(job: JobSnapshot) -> str:
     if job.waits_for is not None:
         chips.append(f'<span class="mlc-muted">{escape(waits_for(job))}</span>')
     for note in list(job.notes)[-MAX_NOTES:]:
-        text = note.text if len(note.text) <= _NOTE_CHARS else f"{note.text[: _NOTE_CHARS - 1]}…"
-        chips.append(note_chip(text, note.text, _NOTE_TONES[note.level]))
+        text = note_text(note.text)
+        chips.append(note_chip(cut_line(text, _NOTE_CHARS), text, _NOTE_TONES[note.level]))
     if job.save_error:
-        chips.append(note_chip(t("tune.not_saved"), job.save_error, STATE_TONES["failed"]))
+        chips.append(note_chip(t("tune.not_saved"), said(job.save_error), STATE_TONES["failed"]))
     return f'<div class="mlc-plan-status">{"".join(chips)}</div>'
 
 

@@ -13,8 +13,10 @@ from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.tune.data_work import Inspected
 from multi_llm_comparator.ui.tune.mapping import draw_mapping, guessed
+from multi_llm_comparator.ui.tune.pieces import note_text
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft
 
 MAX_NOTES = 5
@@ -37,7 +39,7 @@ def draw_form(found: Inspected) -> bool:
         draw_mapping(detection.columns)
         quiet_button("tune.map_back", partial(change_draft, mapping=None), icon="auto_awesome", key="tune_map_back")
     for note in found.notes[:MAX_NOTES]:
-        st.caption(plain(note))
+        st.caption(plain(note_text(note)))
     return detection.usable > 0
 
 
@@ -53,7 +55,7 @@ def _draw_recognised(detection: Detection) -> None:
 
 def _chips(name: str, detection: Detection) -> str:
     words = t("tune.found_in", matched=f"{detection.matched:,}", looked_at=f"{detection.looked_at:,}")
-    chip = note_chip(t(f"tune.{name}"), detection.reason, STATE_TONES["done"])
+    chip = note_chip(t(f"tune.{name}"), said(detection.reason), STATE_TONES["done"])
     return f'<div class="mlc-models">{chip}<span class="mlc-muted">{words}</span></div>'
 
 

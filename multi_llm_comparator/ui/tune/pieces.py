@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -10,10 +11,13 @@ import streamlit as st
 
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.said import said
 
 MAX_TOKENS_SHOWN = 1500
 # What a token of line breaks and nothing else looks like.
 _BREAK = "↵"
+# As cleaning and :class:`training.data.left_out.Reason` say it: why, and the place of the first one.
+_COUNTED = re.compile(r"([\d,]{1,20}) (left out|found, learnt all the same): (.*) \((.*)\)", re.DOTALL)
 
 
 @contextmanager
@@ -23,6 +27,16 @@ def block(number: int, name: str) -> Iterator[None]:
         said = f"<b>{escape(t(f'tune.block_{name}'))}</b><span>{escape(t(f'tune.block_{name}_why'))}</span>"
         st.html(f'<div class="mlc-tune-block"><span class="mlc-tune-number">{number}</span>{said}</div>')
         yield
+
+
+def note_text(note: str) -> str:
+    """A remark on data or of a job in the reader's language; in front of it there may be a file's name."""
+    if counted := _COUNTED.fullmatch(note):
+        count, how, why, where = counted.groups()
+        words = "tune.note_left_out" if how == "left out" else "tune.note_learnt_too"
+        return t(words, count=count, why=said(why), where=where)
+    words, (file, colon, rest) = said(note), note.partition(": ")
+    return f"{file}: {said(rest)}" if colon and words == note else words
 
 
 def tokens_html(pieces: Sequence[tuple[str, bool]]) -> str:

@@ -6,16 +6,18 @@ from html import escape
 
 import streamlit as st
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.buttons import main_button
+from multi_llm_comparator.ui.kit.failures import draw_ways_out
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere
 from multi_llm_comparator.ui.vote.ranking import draw_ranking
 from multi_llm_comparator.ui.vote.state import RUN, go_on, revealed_turn, reveals, set_reveals
-from multi_llm_comparator.ui.vote.turn import draw_blind, draw_revealed
+from multi_llm_comparator.ui.vote.turn import draw_blind, draw_prompt, draw_revealed
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.turns import VoteTurn
 from multi_llm_comparator.voting.vote_run import VoteRun
@@ -112,12 +114,14 @@ def _draw_status(snapshot: VotingSnapshot) -> None:
     st.html(f'<div class="mlc-models" data-vote="{snapshot.state}" data-given="{snapshot.by_hand}">{pieces}</div>')
     if snapshot.error:
         st.html(problem(t("vote.failed_title"), snapshot.error))
+        answers = (answer for turn in snapshot.turns if turn.state == "failed" for answer in turn.answers)
+        draw_ways_out((answer.error_type for answer in answers), "vote")
 
 
 def _draw_between(run: VoteRun, snapshot: VotingSnapshot) -> None:
     """No turn is open: answers are being written, or there is nothing more to vote on."""
     if snapshot.is_running:
-        st.html(f'<div class="mlc-waiting" role="status">{escape(t("vote.waiting"))}</div>')
+        _draw_writing(snapshot)
         return
     if snapshot.state == "done":
         st.html(f'<div class="mlc-empty"><h2>{escape(t("vote.done"))}</h2></div>')
@@ -131,6 +135,19 @@ def _draw_between(run: VoteRun, snapshot: VotingSnapshot) -> None:
             shortcut="n",
             disabled=not snapshot.voted,
         )
+
+
+def _draw_writing(snapshot: VotingSnapshot) -> None:
+    """What is being asked, and for how long. One clock and one count for the turn: nothing tells its sides apart."""
+    turn = snapshot.answering
+    if turn is not None:
+        draw_prompt(snapshot, turn)
+    st.html(f'<div class="mlc-waiting" role="status">{escape(t("vote.waiting"))}</div>')
+    if turn is not None and snapshot.answering_since is not None:
+        took = say.seconds(max(0.0, now() - snapshot.answering_since))
+        there = t("vote.answers_there", done=say.count(len(turn.answers)), total=say.count(len(turn.places)))
+        # Of its own: a region that is read out must not have a clock in it.
+        st.html(f'<div class="mlc-waiting" role="timer" data-vote-clock="1">{escape(f"{took} · {there}")}</div>')
 
 
 def _see_ranking(run_id: str) -> None:

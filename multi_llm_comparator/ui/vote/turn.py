@@ -34,7 +34,7 @@ TIE_KEY, BAD_KEY, SKIP_KEY, NEXT_KEY = "t", "x", "s", "n"
 def draw_blind(run: VoteRun, snapshot: VotingSnapshot, turn: VoteTurn) -> None:
     """The prompt, the answers by their places, and the votes. Nothing that is drawn here knows a contestant."""
     texts = [answer.text for answer in turn.answers]
-    _draw_prompt(snapshot, turn)
+    draw_prompt(snapshot, turn)
     _draw_cards(texts, lambda place: st.html(_blind_head(place)), lambda place: None)
     keys = PAIR_KEYS if len(texts) == 2 else MORE_KEYS
     with st.container(horizontal=True, horizontal_alignment="center", gap="small", key="vote_choices"):
@@ -79,7 +79,7 @@ def draw_revealed(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
     """The same answers with their authors, figures and parameters."""
     names = {one.id: one.name for one in snapshot.spec.contestants}
     best = turn.best
-    _draw_prompt(snapshot, turn)
+    draw_prompt(snapshot, turn)
     said = choice_words(turn, names[best.contestant] if best else "", current_language())
     st.html(
         f'<p class="mlc-verdict" role="status" data-choice="{turn.choice if best is None else "best"}" '
@@ -115,7 +115,8 @@ def _figures(snapshot: VotingSnapshot, answer: VoteAnswer) -> str:
     return f'<p class="mlc-muted">{escape(" · ".join(words))}</p>'
 
 
-def _draw_prompt(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
+def draw_prompt(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
+    """What is asked, with its images."""
     draw_asked(snapshot.images_of(turn))
     text = snapshot.spec.prompts[turn.prompt].text
     st.html(f'<div class="mlc-prompt mlc-long" tabindex="0" data-turn="{turn.number}">{escape(text)}</div>')

@@ -82,6 +82,27 @@ def test_an_open_turn_shows_answers_and_nobodys_name(writers: Workbench) -> None
     writers.bridge.run(writers.runs.stop(run.id))
 
 
+def test_while_answers_are_written_one_clock_runs_and_nobody_is_named(bench: Workbench, tmp_path: Path) -> None:
+    slow = {"otherwise": "word " * 200, "tokens_per_second": 1}
+    bench.models.available_models = [
+        scripted_model(tmp_path, NAMES[0], otherwise="Done."),
+        scripted_model(tmp_path, NAMES[1], **slow),
+    ]
+    run = bench.bridge.run(bench.votes.start(spec_of(bench, "What is it?")))
+    end = time.monotonic() + PATIENCE_S
+    while not ((turn := run.snapshot().answering) and turn.answers):
+        assert time.monotonic() < end, run.snapshot()
+        time.sleep(0.05)
+    test = opened(run=run.id)
+    text = seen(test)
+    assert "What is it?" in text and text.count('role="timer"') == 1
+    assert i18n.translate("en", "vote.answers_there", done="1", total="2") in text
+    # Neither who it is nor what the first one has written; and it can be stopped.
+    assert not any(name in text for name in (*NAMES, "Done."))
+    press(test, "vote_stop")
+    assert run.state == "stopped"
+
+
 def test_a_vote_reveals_who_wrote_what_and_the_next_turn_hides_it_again(writers: Workbench) -> None:
     run = session(writers, "What is it?", "And that?")
     test = opened(run=run.id)
