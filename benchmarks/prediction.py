@@ -42,7 +42,7 @@ from multi_llm_comparator.tracking.store import Store
 LEARNING = 5
 ROUNDS = 6
 WORKERS = 4
-WANTED = 0.2
+WANTED, WANTED_P90, WANTED_NEW = 0.2, 0.4, 0.4
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,13 @@ def figures_of(outcomes: Sequence[Outcome], large: str) -> list[Figure]:
     figures = [
         _figure("median", f"{what}, median of {runs}; peer: the median of all runs of the same plan",
                 statistics.median(errors), statistics.median(oracle), WANTED),
-        _figure("p90", f"{what}, 90th percentile", _p90(errors), _p90(oracle)),
+        _figure("p90", f"{what}, 90th percentile", _p90(errors), _p90(oracle), WANTED_P90),
     ]  # fmt: skip
     if new:
         middle = statistics.median(new)
-        figures.append(_figure("new-median", f"{what}, median of {len(new)} plans never run before", middle))
+        figures.append(
+            _figure("new-median", f"{what}, median of {len(new)} plans never run before", middle, wanted=WANTED_NEW)
+        )
     return figures
 
 

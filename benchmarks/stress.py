@@ -158,7 +158,8 @@ def figures_of(outcome: Outcome) -> list[Figure]:
             id=f"stress-{outcome.requests}-p99",
             name=f"latency, p99, queue included, {count}",
             value=percentile(outcome.latencies_s, 99),
-            wanted=None,
+            # The last of them waits for all others.
+            wanted=outcome.allowed_s / WANTED_SHARE,
             sense="at most",
             value_unit="s",
         ),
