@@ -41,6 +41,7 @@ WRITING_S = 10.0
 QUESTION = "What is the capital of France?"
 # What clients of a server wanted at each number of slots: as good as it alone, better where answers are batched.
 WANTED_AT = {1: 1.0, 4: 1.1, 8: 1.0}
+GENERATE_WANTED = 1.5
 SUBJECTS = (
     "how a compiler reads its input and writes out instructions",
     "how bread is baked, from the grain to the oven",
@@ -171,8 +172,8 @@ async def beside_generate(models: RealModels, effort: Effort) -> list[Figure]:
             batch = await rounds_of(effort.rounds, four, its_four)
     title = f"PyTorch pane ({'bfloat16' if computes_bfloat16() else 'float32'}), beside model.generate"
     return [
-        ratio_figure("d1", f"one {title}", single, unit="tokens/s", wanted=1.0),
-        ratio_figure("d4", f"four {title} with a batch of four", batch, unit="tokens/s", wanted=1.1),
+        ratio_figure("d1", f"one {title}", single, unit="tokens/s", wanted=GENERATE_WANTED),
+        ratio_figure("d4", f"four {title} with a batch of four", batch, unit="tokens/s", wanted=GENERATE_WANTED),
     ]
 
 

@@ -85,7 +85,6 @@ class GgufAnswer:
 
     def close(self) -> None:
         """Free what it has of llama.cpp."""
-        self.sampler.close()
         if self.seen is not None:
             self.seen.close()
 

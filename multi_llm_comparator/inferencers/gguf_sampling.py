@@ -1,4 +1,4 @@
-"""llama.cpp's sampler chains, one per answer: from the model's logits to the next token, all in C."""
+"""From the logits that llama.cpp holds to the next token of an answer."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ import numpy as np
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.inferencers.array_sampling import ArraySampler
 from multi_llm_comparator.inferencers.base import NO_NUMBERS
 from multi_llm_comparator.inferencers.constraints import Matcher
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.thoughts import ThoughtBudget
 from multi_llm_comparator.inferencers.token_chances import Chances
 
-# How many of the answer's last tokens a penalty looks back on. Prompt tokens do not count: words of the question
-# may be repeated.
-PENALTY_WINDOW = 64
 NOT_A_NUMBER = f"{NO_NUMBERS}; fetch its file again, or take another quantization of it"
 
 
@@ -43,10 +41,10 @@ def check_logit(logit: float) -> None:
 
 
 class Sampler:
-    """One answer's chain: penalties, then top-k, typical-p, top-p, min-p, temperature and a draw; or the likeliest
-    token. Before it ``edits`` change the logits; ``thought_ending`` gives the tokens that end a thought.
+    """One answer's way from the logits that llama.cpp holds to the next token.
 
-    ``chances`` are those of the token picked last, from the logits as the model gave them, where they are asked for.
+    Before it is picked ``edits`` change the logits; ``thought_ending`` gives the tokens that end a thought. ``chances``
+    are those of the token picked last, from the logits as the model gave them, where they are asked for.
     """
 
     def __init__(
@@ -63,53 +61,17 @@ class Sampler:
             self._budget = ThoughtBudget(config.thinking_budget, thought_ending)
         self.chances = None if config.top_logprobs is None else Chances(config.top_logprobs)
         self._row = ctypes.c_float * n_vocab
-        self.chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        penalties = (config.repeat_penalty, config.frequency_penalty, config.presence_penalty)
-        if penalties != (1.0, 0.0, 0.0):
-            self._add(llama_cpp.llama_sampler_init_penalties(n_vocab, PENALTY_WINDOW, *penalties))
-        if config.is_greedy:
-            self._add(llama_cpp.llama_sampler_init_greedy())
-            return
-        if config.top_k > 0:
-            self._add(llama_cpp.llama_sampler_init_top_k(config.top_k))
-        if config.typical_p < 1.0:
-            self._add(llama_cpp.llama_sampler_init_typical(config.typical_p, 1))
-        if config.top_p < 1.0:
-            self._add(llama_cpp.llama_sampler_init_top_p(config.top_p, 1))
-        if config.min_p > 0.0:
-            self._add(llama_cpp.llama_sampler_init_min_p(config.min_p, 1))
-        self._add(llama_cpp.llama_sampler_init_temp(config.temperature))
-        # The largest seed means "random" to llama.cpp.
-        self._add(llama_cpp.llama_sampler_init_dist(min(self.seed or 0, llama_cpp.LLAMA_DEFAULT_SEED - 1)))
+        self._sampler = ArraySampler(config, self.seed)
 
     def pick(self, context: Any, row: int, matcher: Matcher | None = None) -> int:
-        """The next token, from the logits of a row of the batch that was decoded last.
+        """The next token, from the logits of a row of the batch that was decoded last, which are changed for good.
 
-        With a ``matcher``, one that may follow there; what must not is taken out of the logits for good.
+        With a ``matcher``, one that may follow there.
 
         Raises:
             InferenceError: the model's output was not a number.
             GrammarError: no token may follow.
         """
-        if matcher or self._edits or self._budget or self.chances is not None:
-            self._prepare(context, row, matcher)
-        token = int(llama_cpp.llama_sampler_sample(self.chain, context, row))
-        # llama.cpp compares on regardless. Where one is no number all are, so the one at hand tells.
-        check_logit(llama_cpp.llama_get_logits_ith(context, row)[token])
-        return token
-
-    def remember(self, token: int) -> None:
-        """Take note of a token of the answer that was not picked here."""
-        llama_cpp.llama_sampler_accept(self.chain, token)
-
-    def taken(self, token: int, *, is_thinking: bool = False) -> None:
-        """Take note of each token of the answer, whoever picked it; ``is_thinking``: a thought is open behind it."""
-        if self._edits is not None:
-            self._edits.take(token)
-        if self._budget is not None:
-            self._budget.take(token, is_thinking=is_thinking)
-
-    def _prepare(self, context: Any, row: int, matcher: Matcher | None) -> None:
         pointer = llama_cpp.llama_get_logits_ith(context, row)
         held: Any = self._row.from_address(ctypes.addressof(pointer.contents))
         logits = np.frombuffer(held, np.float32)
@@ -127,12 +89,15 @@ class Sampler:
             kept = logits[must]
             logits[:] = -np.inf
             logits[must] = kept
+        return self._sampler.pick(logits)
 
-    def _add(self, sampler: Any) -> None:
-        llama_cpp.llama_sampler_chain_add(self.chain, sampler)
+    def remember(self, token: int) -> None:
+        """Take note of a token of the answer that was not picked here."""
+        self._sampler.remember(token)
 
-    def close(self) -> None:
-        """Free the chain; harmless when done already."""
-        if self.chain:
-            llama_cpp.llama_sampler_free(self.chain)
-        self.chain = None
+    def taken(self, token: int, *, is_thinking: bool = False) -> None:
+        """Take note of each token of the answer, whoever picked it; ``is_thinking``: a thought is open behind it."""
+        if self._edits is not None:
+            self._edits.take(token)
+        if self._budget is not None:
+            self._budget.take(token, is_thinking=is_thinking)

@@ -13,9 +13,9 @@ import torch
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.inferencers.array_sampling import PENALTY_WINDOW
 from multi_llm_comparator.inferencers.base import NO_NUMBERS
 
-PENALTY_WINDOW = 64
 NOT_A_NUMBER = f"{NO_NUMBERS}; load it with torch_dtype='float32'"
 
 

@@ -17,6 +17,7 @@ from multi_llm_comparator.core.token_pieces import NO_CHANCE, TokenChance, Token
 
 # Into so many rows the vocabulary is laid; the largest of each column costs one sweep from row to row.
 ROWS = 64
+SMALLEST = np.finfo(np.float32).min
 Floats = npt.NDArray[np.float32]
 
 
@@ -41,7 +42,7 @@ class Chances:
         peak = self._logits.max()
         np.exp(np.subtract(self._logits, peak, out=self._powers), out=self._powers)
         self._normaliser = float(peak) + float(np.log(self._powers.sum(dtype=np.float64)))
-        self._ids = likeliest(self._logits, self._n_top)
+        self._ids = likeliest(self._logits, self._n_top).tolist()
 
     def piece(self, token: int, spelled: Callable[[int], tuple[str, bytes]]) -> TokenPiece:
         """The token that was chosen here; ``spelled`` gives a token's text and bytes."""
@@ -58,20 +59,32 @@ class Chances:
         return max(float(value) - self._normaliser, NO_CHANCE)
 
 
-def likeliest(logits: Floats, n_top: int) -> list[int]:
-    """The ids of the ``n_top`` largest logits, the largest first; of equal ones the one with the smaller id."""
+def likeliest(logits: Floats, n_top: int) -> npt.NDArray[np.int64]:
+    """The ids of the ``n_top`` largest logits, the largest first; of equal ones the one with the smaller id.
+
+    Fewer where the others are minus infinity.
+    """
     n_top = min(n_top, len(logits))
     if not n_top:
-        return []
+        return np.empty(0, np.int64)
     width = len(logits) // ROWS
-    if width > n_top:
+    if width <= n_top:
+        places = np.arange(len(logits))
+    else:
         # None of the largest is in a column whose largest is smaller than that of n_top others; some are behind them.
-        rows = logits[: width * ROWS].reshape(ROWS, width)
-        largest = rows.max(axis=0)
-        columns = np.flatnonzero(largest >= np.partition(largest, -n_top)[-n_top])
+        columns = np.flatnonzero(_among_largest(logits[: width * ROWS].reshape(ROWS, width).max(axis=0), n_top))
         inside = (np.arange(ROWS)[:, None] * width + columns).ravel()
         places = np.concatenate([inside, np.arange(width * ROWS, len(logits))])
-    else:
-        places = np.arange(len(logits))
-    best = np.lexsort((places, -logits[places]))[:n_top]
-    return [int(id) for id in places[best]]
+    values = logits[places]
+    chosen = np.flatnonzero(_among_largest(values, n_top))
+    places, values = places[chosen], values[chosen]
+    return places[np.lexsort((places, -values))[:n_top]]
+
+
+def _among_largest(values: Floats, n_top: int) -> npt.NDArray[np.bool_]:
+    """Which of them are as large as the ``n_top``-th largest, and more than minus infinity."""
+    least = SMALLEST
+    if len(values) > n_top:
+        least = max(least, np.partition(values, -n_top)[-n_top])
+    among: npt.NDArray[np.bool_] = values >= least
+    return among

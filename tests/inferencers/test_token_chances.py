@@ -17,7 +17,15 @@ def test_the_likeliest_are_those_of_a_full_sort(size: int, n_top: int, seed: int
     logits = np.random.default_rng(seed).normal(size=size).astype(np.float32)
     if is_coarse:
         logits = np.round(logits)
-    assert likeliest(logits, n_top) == [int(i) for i in np.argsort(-logits, kind="stable")[:n_top]]
+    assert likeliest(logits, n_top).tolist() == np.argsort(-logits, kind="stable")[:n_top].tolist()
+
+
+@given(size=st.integers(1, 700), n_top=st.integers(1, 20), seed=st.integers(0, 999), share=st.floats(0, 1))
+def test_what_is_impossible_is_not_among_the_likeliest(size: int, n_top: int, seed: int, share: float) -> None:
+    chance = np.random.default_rng(seed)
+    logits = np.where(chance.random(size) < share, chance.normal(size=size), -np.inf).astype(np.float32)
+    possible = [i for i in np.argsort(-logits, kind="stable").tolist() if logits[i] > -np.inf]
+    assert likeliest(logits, n_top).tolist() == possible[:n_top]
 
 
 def test_chances_are_those_before_the_logits_change() -> None:
