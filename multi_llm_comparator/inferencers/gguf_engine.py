@@ -6,6 +6,7 @@ are being read. Prompts that begin alike are read once. Reproducible answers eac
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,6 +44,8 @@ from multi_llm_comparator.inferencers.tokenizing import tokenized
 
 # How many tokens that must follow one that was picked are read with it in one step, at most; an own context reads all.
 MAX_FORCED = MIN_STEP_TOKENS - 1
+# So long the answers of one adapter are written before it is the next adapter's turn: each change costs time.
+GROUP_S = 0.05
 
 
 class GgufEngine(Engine):
@@ -122,15 +125,24 @@ class GgufEngine(Engine):
             self._events += self._waiting.news()
         if not self._answers and not self._events:
             self._constraints.wait()
-        for group in groups_of(self._answers, self._group):
+        groups = groups_of(self._answers, self._group)
+        for group in groups:
             self._group = group
             self._adapters.use(self._runtime.context, self._group)
-            self._see(self._shared(), self._runtime.context)
-            if self._decode():
-                self._sample(self._runtime.context)
+            until = time.monotonic() + GROUP_S if len(groups) > 1 else 0.0
+            while self._step_of_group() and time.monotonic() < until:
+                pass
         self._decode_alone()
         events, self._events = self._events, []
         return events
+
+    def _step_of_group(self) -> bool:
+        """A batch of the answers of the adapter that is set; False when there was nothing to decode or it failed."""
+        self._see(self._shared(), self._runtime.context)
+        if not self._decode():
+            return False
+        self._sample(self._runtime.context)
+        return True
 
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)

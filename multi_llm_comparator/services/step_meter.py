@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from multi_llm_comparator.core.events import WRITTEN, Event, Reading, Started
 
 REPORT_EVERY_S = 1.0
 
-# Of each number of answers: decode steps, and the seconds that they took.
+# Of each number of answers: how many tokens each got, and the seconds that it took.
 StepTimes = dict[int, tuple[int, float]]
 
 
 class StepMeter:
-    """Counts the steps in which each answer got a token and nothing else was done."""
+    """Counts the tokens that all answers got in steps in which nothing else was done."""
 
     def __init__(self, at: float) -> None:
         self._times: StepTimes = {}
@@ -21,15 +22,16 @@ class StepMeter:
 
     def note(self, events: Sequence[Event], seconds: float) -> None:
         """One step: what came of it, and how long it took."""
-        writing: set[str] = set()
+        writing: Counter[str] = Counter()
         for event in events:
             if isinstance(event, Started | Reading) or (isinstance(event, WRITTEN) and event.tokens <= 1):
                 return
             if isinstance(event, WRITTEN):
-                writing.add(event.request_id)
+                writing[event.request_id] += 1
         if rows := len(writing):
             steps, spent = self._times.get(rows, (0, 0.0))
-            self._times[rows] = steps + 1, spent + seconds
+            # Answers of different adapters write some tokens each before it is the next one's turn.
+            self._times[rows] = steps + max(writing.values()), spent + seconds
 
     def report(self, at: float) -> StepTimes:
         """What has been counted since the last report, where that is long enough ago; else nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import gguf
 import pytest
 
 from multi_llm_comparator.conversion.gguf_export import export_gguf
-from multi_llm_comparator.core.events import Event, Failed, Scored
+from multi_llm_comparator.core.events import Event, Failed, Scored, TextDelta
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -125,6 +126,19 @@ def test_the_same_prompt_with_two_adapters_at_once_is_read_for_each(made: Made, 
     together = [ask(adapter, LONGER) for adapter in (made.adapters[0], None, made.adapters[1]) for _ in range(2)]
     assert [reply.text for reply in answers(fresh, *together)] == [text for text in wanted for _ in range(2)]
     fresh.close()
+
+
+def test_one_adapters_answers_are_written_for_a_while_before_the_next_ones(
+    made: Made, engine: GgufEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multi_llm_comparator.inferencers.gguf_engine.GROUP_S", 3600.0)
+    pair = [ask(adapter) for adapter in made.adapters[:2]]
+    for request in pair:
+        engine.submit(request)
+    events = [event for _ in range(3) for event in engine.step()]
+    writers = [event.request_id for event in events if isinstance(event, TextDelta)]
+    assert all(writers.count(request.id) > 4 for request in pair)
+    assert sum(one != other for one, other in pairwise(writers)) == 1
 
 
 def test_a_reproducible_answer_keeps_its_adapter_to_itself(made: Made, engine: GgufEngine) -> None:

@@ -103,8 +103,9 @@ def test_only_steps_in_which_all_write_are_counted() -> None:
     meter.note([delta(7), delta(1, "s")], 9.0)
     meter.note([delta(8), Reading(request_id="s", tokens=100)], 9.0)
     meter.note([], 9.0)
+    meter.note([delta(8), delta(9), delta(11, "s"), delta(12, "s")], 0.5)
     ending = [delta(9), Finished(request_id="r", reason="stop", prompt_tokens=1, completion_tokens=9)]
     meter.note(ending, 0.5)
     assert meter.report(0.5) == {}
-    assert meter.report(2.0) == {2: (2, 0.5), 1: (1, 0.5)}
+    assert meter.report(2.0) == {2: (4, 1.0), 1: (1, 0.5)}
     assert meter.report(4.0) == {}
