@@ -24,10 +24,8 @@ from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.services.child_process import child_environment
 
 VERSION = "0.5.4"
-HOW = (
-    "OpenCompass needs an environment of its own: python3 -m venv ENV && ENV/bin/pip install "
-    f"opencompass=={VERSION} 'pyarrow<21', then say python=ENV/bin/python"
-)
+INSTALL = f"python3 -m venv ENV && ENV/bin/pip install opencompass=={VERSION} 'pyarrow<21'"
+HOW = f"OpenCompass needs an environment of its own: {INSTALL}, then say python=ENV/bin/python"
 DIFFERS = (
     "OpenCompass has answers written, in prompts of its own, and looks for the letter of a choice in them: its MMLU "
     "and C-Eval differ by design from those that compare log-probabilities (lm-eval's, and the tasks here)"

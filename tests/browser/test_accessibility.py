@@ -38,6 +38,7 @@ def test_a_page_can_be_used_by_everybody_and_wants_nothing_forbidden(
     page.wait_for_load_state("networkidle")
     board.wait_until(page, "document.querySelector('[data-testid=stMainBlockContainer]')?.innerText.length > 20")
     page.wait_for_timeout(500)
+    expect(page.locator(".st-key-app_monitor .facts")).to_contain_text("CPU")
     assert violations(page) == []
     # On a phone, in Chinese, on a dark screen.
     page.set_viewport_size({"width": 390, "height": 844})

@@ -16,6 +16,7 @@ from tests.browser.board import expect_to_fit_any_width
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
+from tests.browser.test_accessibility import violations
 
 QUESTION = "How many legs have 3 cats?"
 MODES = ("Sequential", "Parallel", "Voting", "Pipeline", "Ensemble", "Cascade", "Council")
@@ -115,6 +116,8 @@ def test_nothing_is_wider_than_the_page_and_the_report_says_it_all(page: Page, t
     page.get_by_role("button", name="Voting: What is 17 + 26?").click()
     expect(page.locator('[data-run-state="done"]')).to_be_visible()
     expect_to_fit_any_width(page)
+    page.wait_for_timeout(1000)
+    assert violations(page) == []
     page.get_by_role("button", name="Export").click()
     files = downloaded(page, ("HTML", "JSON", "Markdown"), tmp_path)
     assert all("What is 17 + 26?" in text and "These are 12 legs." in text for text in files.values())

@@ -242,10 +242,21 @@ def test_an_answer_is_edited_by_keys_and_the_one_before_is_kept(run: Page) -> No
 
 def test_the_outline_opens_and_leads_into_the_answer_and_escape_goes_back_step_by_step(run: Page) -> None:
     run.keyboard.press("1")
+    expect(bar(run)).to_be_visible()
+    box = "document.querySelector('[class*=st-key-text_0_]')"
+    # Answers were stopped at some moment: one is made long, with headings.
+    chapters = "<h2>Near</h2><div style='min-height: 3000px'></div><h2>Far</h2>"
+    run.evaluate(
+        f"html => {box}.append(Object.assign(document.createElement('div'), {{ id: 'chapters', innerHTML: html }}))",
+        chapters,
+    )
     run.keyboard.press("o")
     outline = run.locator("nav.mlc-outline")
     expect(outline).to_be_visible()
     assert run.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    outline.get_by_role("button", name="Far").press("Enter")
+    board.wait_until(run, f"{box}.scrollTop > 1000")
+    run.evaluate("document.querySelector('#chapters').remove()")
     run.keyboard.press("Escape")
     expect(outline).to_have_count(0)
     expect(bar(run)).to_be_visible()

@@ -17,6 +17,7 @@ from tests.browser.board import expect_to_fit, wait_until
 from tests.browser.conftest import new_context
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
+from tests.browser.test_accessibility import violations
 
 QUESTION = "Which of the two offers should we take?"
 # The planner writes its plan and then goes on and on: it is at work for as long as somebody looks.
@@ -301,3 +302,5 @@ def test_nothing_stands_out_of_the_page(finished: Page) -> None:
     for width in (1280, 800):
         page.set_viewport_size({"width": width, "height": 900})
         expect_to_fit(page)
+        page.wait_for_timeout(1000)
+        assert violations(page) == []

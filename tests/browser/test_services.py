@@ -15,6 +15,7 @@ from tests.applications.documents import pdf
 from tests.browser.board import expect_to_fit
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
+from tests.browser.test_accessibility import violations
 
 SERVICES = ("document_analysis", "data_insight", "decision_support")
 
@@ -54,6 +55,8 @@ def test_each_example_works_at_once_and_is_exported(page: Page, service: str, tm
         page.keyboard.press("Escape")
     else:
         expect(page.locator(".st-key-services_charts .mlc-plot .plot-container").first).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert violations(page) == []
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Word (DOCX)").click()

@@ -290,16 +290,16 @@ def test_a_link_shows_the_votes_without_the_app_around_them(context: BrowserCont
     page.goto(started(context, address))
     open_turn(page)
     press(page, "a", ".st-key-vote_next button")
-    page.locator(".st-key-vote_export button").first.click()
-    page.get_by_text("Share by a link").click()
-    page.locator("[class*='st-key-share_make'] button").click()
+    page.locator(".st-key-vote_export button").first.press("Enter")
+    page.locator("summary", has_text="Share by a link").press("Enter")
+    page.locator("[class*='st-key-share_make'] button").press("Enter")
     link = page.locator("[class*='st-key-share_link'] code").inner_text()
     other = context.new_page()
     answer = other.goto(link)
     assert answer is not None and answer.status == 200
     expect(other.get_by_text("was better").first).to_be_visible()
     assert other.locator("script, iframe, form, a[href]").count() == 0
-    page.locator("[class*='st-key-share_take_back'] button").click()
+    page.locator("[class*='st-key-share_take_back'] button").press("Enter")
     expect(page.locator("[class*='st-key-share_link'] code")).to_have_count(0)
     gone = other.goto(link)
     assert gone is not None and gone.status == 404

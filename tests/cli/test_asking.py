@@ -168,6 +168,28 @@ def test_a_shell_is_told_how_a_line_may_go_on(line: str, offered: set[str]) -> N
     assert offered <= set(done.stdout.split()), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "asked", "offered"),
+    [
+        ("app", {"_LLM_COOPERATION_COMPLETE": "complete_zsh"}, ("stop", "opencompass")),
+        ("app", {"_LLM_COOPERATION_COMPLETE": "complete_fish"}, ("stop", "opencompass")),
+        ("config_app", {"_LLM_CONFIG_COMPLETE": "complete_bash", "COMP_CWORD": "2"}, ("add", "revoke")),
+    ],
+)
+def test_other_shells_and_the_other_program_complete_too(
+    module: str, asked: dict[str, str], offered: tuple[str, ...]
+) -> None:
+    program, line = ("llm-cooperation", "jobs") if module == "app" else ("llm-config", "key")
+    words = f"{program} {line} "
+    told = {"_TYPER_COMPLETE_FISH_ACTION": "get-args", **asked}
+    told["COMP_WORDS" if "COMP_CWORD" in asked else "_TYPER_COMPLETE_ARGS"] = words
+    code = f"import sys; sys.argv = [{program!r}]; from multi_llm_comparator.cli import {module} as it; it.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env={**os.environ, **told}
+    )
+    assert all(word in done.stdout for word in offered), (done.stdout, done.stderr)
+
+
 def test_a_server_is_known_while_it_runs(tmp_path: Path) -> None:
     with Announced(tmp_path, "http://127.0.0.1:1"):
         found = running_in(tmp_path)

@@ -112,6 +112,16 @@ def test_a_key_is_printed_once_and_can_be_revoked(config: Type, monkeypatch: pyt
     store.close()
 
 
+def test_endpoints_are_tried_and_the_exit_code_says_whether_all_answer(config: Type) -> None:
+    config("preset", "--name", "nobody", "--base-url", "http://127.0.0.1:9/v1", "--api-key", "my-secret-key-1")
+    config("add-model", "--name", "far", "--path", "p")
+    for words in (("test", "--json"), ("test", "--model", "far", "--json")):
+        code, out, err = config(*words)
+        (told,) = json.loads(out)
+        assert (code, told["model"], told["answers"]) == (1, "far", False), err
+        assert told["error"] and "my-secret-key-1" not in out + err
+
+
 def test_the_whole_goes_out_and_comes_in_without_secrets(config: Type, tmp_path: Path) -> None:
     config("preset", "--name", "openai", "--api-key", "my-secret-key-1")
     config("add-model", "--name", "far", "--path", "gpt")

@@ -190,6 +190,7 @@ class OutputConfig(Form):
 class Asked(Form):
     """What both paths read. A last turn of the assistant's is continued."""
 
+    model_config = example({"model": "demo-small", "messages": [{"role": "user", "content": "What is 12 + 30?"}]})
     ignored = frozenset(
         {
             "betas",

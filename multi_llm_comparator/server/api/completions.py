@@ -157,9 +157,8 @@ def _said(answer: ServedAnswer) -> dict[str, Any]:
 
 
 def _thought(answer: ServedAnswer) -> dict[str, Any]:
-    """What a model thought, or how far a plan was, under both names that clients read."""
-    text = "".join((*answer.thoughts, *answer.progress))
-    return {"reasoning_content": text, "reasoning": text} if text else {}
+    """Under both names that clients read."""
+    return {"reasoning_content": answer.thought, "reasoning": answer.thought} if answer.thought else {}
 
 
 def _reason(answer: ServedAnswer) -> str:

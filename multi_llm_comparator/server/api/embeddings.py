@@ -76,6 +76,7 @@ class EmbedForm(Form):
 class OldEmbedForm(Form):
     """``POST /api/embeddings``, as older clients ask."""
 
+    model_config = example({"model": "demo-small", "prompt": "12 + 30"})
     ignored = frozenset({"keep_alive", "options"})
 
     model: Name | None = None

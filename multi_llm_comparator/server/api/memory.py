@@ -60,6 +60,7 @@ class KeepForm(Form):
 class MoveForm(Form):
     """``POST /api/jobs/{run_id}/move``. Without ``before`` it is the last one."""
 
+    model_config = example({"before": "4f1c2a9b03de"})
     before: Short | None = None
 
 

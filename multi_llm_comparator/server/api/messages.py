@@ -12,15 +12,24 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
+from multi_llm_comparator.core.events import TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.tools import ToolCall
-from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import (
+    TOLD,
+    Answers,
+    ServedAnswer,
+    check_temperature,
+    target_of,
+    tokens_within,
+)
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.calls import (
     EVENT_STREAM,
     as_event,
     in_order,
+    load_comments,
     served_by,
     streamed_answer,
     whole_answer,
@@ -53,15 +62,16 @@ async def messages(form: MessagesForm, request: Request) -> Response:
     name = f"msg_{uuid.uuid4().hex}"
 
     def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
-        return _message(name, target, _content(answers[0]), _usage(answers[0]), _end(answers[0]))
+        return _message(name, target, answers[0], _content(answers[0]), _usage(answers[0]), _end(answers[0]))
 
     async def events(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         answer = answers.answers[0]
         start = {**_usage(answer), "output_tokens": 0}
-        yield _event("message_start", message=_message(name, target, [], start, _NO_END))
+        yield _event("message_start", message=_message(name, target, answer, [], start, _NO_END))
         blocks = _Blocks()
         async for batch in answers.events():
-            if written := b"".join(blocks.grown(event) for _, event in batch if isinstance(event, WRITTEN)):
+            grown = b"".join(blocks.grown(event) for _, event in batch if isinstance(event, TOLD))
+            if written := load_comments(batch) + grown:
                 yield written
         yield blocks.ended()
         yield _event("message_delta", delta=_end(answer), usage=_usage(answer)) + _event("message_stop")
@@ -108,7 +118,12 @@ _NO_END = {"stop_reason": None, "stop_sequence": None}
 
 
 def _message(
-    name: str, target: str, content: list[dict[str, Any]], usage: dict[str, Any], end: dict[str, Any]
+    name: str,
+    target: str,
+    answer: ServedAnswer,
+    content: list[dict[str, Any]],
+    usage: dict[str, Any],
+    end: dict[str, Any],
 ) -> dict[str, Any]:
     return {
         "id": name,
@@ -118,6 +133,7 @@ def _message(
         "content": content,
         **end,
         "usage": usage,
+        **({"run_id": answer.run_id} if answer.run_id else {}),
     }
 
 
@@ -153,9 +169,9 @@ class _Blocks:
     def __init__(self) -> None:
         self._number, self._open = -1, ""
 
-    def grown(self, event: TextDelta | ThoughtDelta) -> bytes:
+    def grown(self, event: TextDelta | ThoughtDelta | Progressed) -> bytes:
         """What an event adds: a block where another kind begins, and a delta."""
-        if isinstance(event, ThoughtDelta):
+        if isinstance(event, ThoughtDelta | Progressed):
             delta = {"type": "thinking_delta", "thinking": event.text}
             return self._turn("thinking", _NO_THOUGHT) + self._delta(delta) if event.text else b""
         if isinstance(event, ToolCallDelta):
@@ -203,6 +219,7 @@ def _usage(answer: ServedAnswer) -> dict[str, Any]:
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": answer.cached_tokens,
         "output_tokens": answer.completion_tokens,
+        **(answer.figures or {}),
     }
 
 

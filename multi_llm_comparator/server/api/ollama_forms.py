@@ -256,6 +256,7 @@ class OllamaGenerateForm(OllamaForm):
 class ShowForm(Form):
     """``POST /api/show``; older clients say ``name``."""
 
+    model_config = example({"model": "demo-small"})
     ignored = frozenset({"verbose"})
 
     model: Name | None = None

@@ -10,10 +10,25 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
+from multi_llm_comparator.core.events import TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
-from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.core.run_events import Progressed
+from multi_llm_comparator.server.api.answers import (
+    TOLD,
+    Answers,
+    ServedAnswer,
+    check_temperature,
+    target_of,
+    tokens_within,
+)
+from multi_llm_comparator.server.api.calls import (
+    EVENT_STREAM,
+    as_event,
+    load_comments,
+    served_by,
+    streamed_answer,
+    whole_answer,
+)
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.plan_models import refuse_for_plan
 from multi_llm_comparator.server.api.responses_form import COME_BACK, ResponsesForm
@@ -67,7 +82,8 @@ class _Writing:
         begun = self._response(target, answer, is_over=False)
         yield self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
         async for batch in answers.events():
-            if written := b"".join(self._grown(event, answer) for _, event in batch if isinstance(event, WRITTEN)):
+            grown = b"".join(self._grown(event, answer) for _, event in batch if isinstance(event, TOLD))
+            if written := load_comments(batch) + grown:
                 yield written
         if not set(self._begun) - {_THOUGHT}:
             yield self._begin(_MESSAGE, answer)
@@ -75,9 +91,9 @@ class _Writing:
         end = "response.incomplete" if answer.is_cut else "response.completed"
         yield self._event(end, response=self._response(target, answer, is_over=True))
 
-    def _grown(self, event: TextDelta | ThoughtDelta, answer: ServedAnswer) -> bytes:
+    def _grown(self, event: TextDelta | ThoughtDelta | Progressed, answer: ServedAnswer) -> bytes:
         item = event.index if isinstance(event, ToolCallDelta) else _MESSAGE
-        if isinstance(event, ThoughtDelta):
+        if isinstance(event, ThoughtDelta | Progressed):
             item = _THOUGHT
         piece = event.arguments if isinstance(event, ToolCallDelta) else event.text
         written = b""

@@ -12,6 +12,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.lm_eval_job import Metric, lm_eval_spec, metrics_of
 from multi_llm_comparator.evaluation.measuring.spec import names_in
+from multi_llm_comparator.evaluation.opencompass_job import INSTALL
 from multi_llm_comparator.jobs.entries import PAGES
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
@@ -36,7 +37,7 @@ EXAMPLE = "arc_easy, hellaswag"
 def draw_lm_eval(setup: Setup) -> None:
     """A field for names of tasks, and a button that starts a job for each local model; or how to get lm-eval."""
     with st.expander(t("measure.lm_eval"), icon=":material/extension:", key="measure_lm_eval"):
-        st.caption(t("measure.opencompass_why"))
+        st.caption(t("measure.opencompass_why", install=INSTALL))
         if find_spec("lm_eval") is None:
             st.caption(t("measure.lm_eval_missing"))
             return

@@ -50,6 +50,15 @@ async def test_published_clients_get_the_same_vectors(api: ServedApi) -> None:
                 base_url=f"{api.url}/v1", api_key="none", model=name, check_embedding_ctx_length=False
             )
             assert (await text.aembed_documents(TEXTS))[0] == pytest.approx(plain.data[0].embedding)
+        # Ids of its own tokenizer stand for their text.
+        ids = (await api.post("/tokenize", model="writer", prompt=TEXTS[0])).json()["tokens"]
+        one, several = [
+            (await client.embeddings.create(model="writer", input=given, encoding_format="float")).data
+            for given in (ids, [ids, ids])
+        ]
+        told = (await client.embeddings.create(model="writer", input=TEXTS[0], encoding_format="float")).data[0]
+        for found in (*one, *several):
+            assert found.embedding == pytest.approx(told.embedding, abs=1e-4)
         # What OpenAI's tokenizer makes of some text, as LangChain sends it unless told not to.
         with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length"):
             await client.embeddings.create(model="writer", input=[[150, 374, 220, 185, 20, 279]])

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
@@ -48,12 +50,35 @@ async def test_a_stream_carries_progress_then_the_answer(api: ServedApi) -> None
 
 
 async def test_other_forms_ask_it_too(api: ServedApi) -> None:
-    answer = await api.post("/v1/messages", **ASKED, max_tokens=100)
-    assert answer.json()["content"][0]["text"] == "568"
-    answer = await api.post("/v1/responses", model="plan:sums", input=ASKED["messages"][0]["content"])
-    assert answer.json()["output"][0]["content"][0]["text"] == "568"
+    message = (await api.post("/v1/messages", **ASKED, max_tokens=100)).json()
+    thought, said = message["content"]
+    assert ("Step 1: What is 23 + 48?" in thought["thinking"], said["text"]) == (True, "568")
+    assert message["usage"]["plan"]["run_id"] == message["run_id"]
+    response = (await api.post("/v1/responses", model="plan:sums", input=ASKED["messages"][0]["content"])).json()
+    reasoning, answer = response["output"]
+    assert "Step 3 by large: 568" in reasoning["content"][0]["text"]
+    assert answer["content"][0]["text"] == "568"
     for path, body in (("/v1/completions", {"prompt": "x"}), ("/api/generate", {"prompt": "x"})):
         assert (await api.post(path, model="plan:sums", **body)).status_code == 400
+
+
+async def test_streams_of_other_forms_carry_progress_then_the_answer(api: ServedApi) -> None:
+    async with (
+        anthropic.AsyncAnthropic(base_url=api.url, api_key="none", max_retries=0) as client,
+        client.messages.stream(**ASKED, max_tokens=100) as message,
+    ):
+        thought, said = (await message.get_final_message()).content
+    assert thought.type == "thinking" and "Step 3 by large: 568" in thought.thinking
+    assert said.type == "text" and said.text == "568"
+    told: list[str] = []
+    async with (
+        openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as other,
+        other.responses.stream(model="plan:sums", input=ASKED["messages"][0]["content"]) as response,
+    ):
+        async for event in response:
+            told += [event.delta] if event.type == "response.reasoning_text.delta" else []
+        final = await response.get_final_response()
+    assert "Step 3 by large: 568" in "".join(told) and final.output_text == "568"
 
 
 async def test_a_client_that_leaves_stops_every_step(api: ServedApi) -> None:

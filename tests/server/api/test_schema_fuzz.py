@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
-from multi_llm_comparator.server.api.application import make_api
+from multi_llm_comparator.server.api.application import has_path, make_api
+from multi_llm_comparator.server.api.forms import Form
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.services.inference_engine import InferenceEngine
@@ -71,3 +74,33 @@ def test_no_request_makes_the_server_fail(document: schemathesis.BaseSchema) -> 
 def test_the_document_has_the_paths_that_clients_ask() -> None:
     api = make_api(lambda: None)  # type: ignore[arg-type,return-value]
     assert {"/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/api/embed"} <= api.openapi()["paths"].keys()
+
+
+def test_every_path_of_the_standards_is_there_without_v1() -> None:
+    api = make_api(lambda: None)  # type: ignore[arg-type,return-value]
+    found = [path for path in api.openapi()["paths"] if path.startswith("/v1/")]
+    assert len(found) > 8
+    for path in found:
+        asked = path.removeprefix("/v1").replace("{model}", "m")
+        assert has_path(api, {"type": "http", "method": "GET", "path": asked, "root_path": "", "headers": []}), path
+
+
+def every_form(form: type[Form] = Form) -> Iterator[type[Form]]:
+    for one in form.__subclasses__():
+        yield one
+        yield from every_form(one)
+
+
+def test_every_body_in_the_document_has_an_example_that_its_form_takes() -> None:
+    api = make_api(lambda: None)  # type: ignore[arg-type,return-value]
+    document, forms = api.openapi(), {form.__name__: form for form in every_form()}
+    shown = set()
+    for path, operations in document["paths"].items():
+        for body in (operation["requestBody"] for operation in operations.values() if "requestBody" in operation):
+            (name,) = re.findall(r"#/components/schemas/(\w+)", str(body))
+            examples = document["components"]["schemas"][name].get("examples")
+            assert examples, path
+            for one in examples:
+                forms[name].model_validate(one)
+            shown.add(name)
+    assert len(shown) > 15

@@ -14,6 +14,7 @@ from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.lm_eval_job import lm_eval_spec
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.evaluation.opencompass_job import INSTALL
 from multi_llm_comparator.evaluation.prompt_sets import checked_set
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.plans.saved import SavedPlans
@@ -212,6 +213,11 @@ def test_the_prompt_of_a_scored_choice_is_shown_as_the_model_saw_it(bench: Workb
     prompt = next(block.value for block in test.code if "multiple choice" in block.value)
     assert prompt.startswith("The following are multiple choice questions (with answers) about sums.\n\n0?\nA. 1")
     assert prompt.endswith("Answer: A\n\n1?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:")
+
+
+def test_the_page_says_how_to_have_opencompass_and_that_its_figures_differ(bench: Workbench) -> None:
+    said = next(one.value for one in opened().caption if "OpenCompass" in one.value)
+    assert INSTALL in said and "llm-cooperation jobs opencompass --python" in said and "differ by design" in said
 
 
 @pytest.mark.slow
