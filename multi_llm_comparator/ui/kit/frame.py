@@ -53,6 +53,7 @@ function wearTheme(frame) {
 }
 
 const SWITCH = 'input:is([type="checkbox"], [type="radio"], [type="range"])';
+const NOTICE = '[role="alertdialog"]';
 const ELSEWHERE = '[role="dialog"], [data-testid="stPopoverBody"]';
 
 // Streamlit takes no plain key for a button while any input has the focus. A switch, a choice or a slider keeps it
@@ -69,12 +70,19 @@ function passOn(event) {
 // are there.
 function look(frame, node) {
   const at = node instanceof Element ? node : node.parentElement;
+  nameNotice(frame, at);
   // An answer that is written changes the page many times a second: one look says that it is none of these places.
   if (!frame.anywhere || !(at?.closest(frame.anywhere) ?? node.querySelector?.(frame.anywhere))) return;
   for (const place of frame.places) {
     const found = at?.closest(place.at) ? [node] : node.querySelectorAll?.(place.at) ?? [];
     for (const one of found) translate(frame, place, one);
   }
+}
+
+// What Streamlit says in passing is a dialog without a name.
+function nameNotice(frame, at) {
+  const notice = at?.closest(NOTICE) ?? at?.querySelector(NOTICE);
+  if (notice && notice.ariaLabel !== frame.notice) notice.ariaLabel = frame.notice;
 }
 
 // A text that was replaced is known by what Streamlit had said there: the language may be changed once more.
@@ -118,6 +126,7 @@ export default function ({ data }) {
   const frame = (window.mlcFrame ??= begin());
   frame.pages = data.pages;
   frame.places = data.places;
+  frame.notice = data.notice;
   frame.anywhere = data.places.map((place) => place.at).join(", ");
   look(frame, document.body);
   wearTheme(frame);
@@ -143,7 +152,8 @@ def tend_frame(paths: Sequence[str], page: str) -> None:
         paths: the pages' addresses below the app's, "" for the first.
         page: the one that is open.
     """
-    data = {"pages": list(paths), "places": [_words_at(*place) for place in _PLACES.items()], "page": page}
+    places = [_words_at(*place) for place in _PLACES.items()]
+    data = {"pages": list(paths), "places": places, "notice": t("frame.notice"), "page": page}
     _component(data=data, key="app_frame", height="content", width="content")
 
 
