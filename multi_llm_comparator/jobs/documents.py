@@ -50,6 +50,8 @@ class JobDocument(BaseModel):
     outcome: Ended | None = None
     error: Trouble | None = None
     leftovers: list[Leftover] = []
+    # Of the GPUs that it was given: held by nobody as it began.
+    gpu_bytes_before: int | None = None
     series: list[str] = []
 
 
@@ -76,6 +78,7 @@ def run_record(run: JobRun) -> RunRecord:
         outcome=account.ended,
         error=run.error,
         leftovers=list(run.leftovers),
+        gpu_bytes_before=run.gpu_memory.before if run.gpu_memory is not None else None,
         series=list(account.series),
     )
     return RunRecord(

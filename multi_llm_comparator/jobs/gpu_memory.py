@@ -17,10 +17,14 @@ CLEARED_WITHIN_S = 5.0
 
 
 class GpuMemory:
-    """How much memory of the GPUs no process holds, as this is made; :meth:`stranded` compares. Asks the driver."""
+    """How much memory of the GPUs no process holds; :meth:`stranded` compares. Asks the driver.
 
-    def __init__(self) -> None:
-        self._before = gpu_bytes_of_nobody()
+    Args:
+        before: what it was when the job began, if that is known; None: what it is now.
+    """
+
+    def __init__(self, before: int | None = None) -> None:
+        self.before = gpu_bytes_of_nobody() if before is None else before
 
     def stranded(self) -> str:
         """A sentence where nobody holds much more than before, else nothing. May wait for the driver to clear up."""
@@ -36,4 +40,4 @@ class GpuMemory:
 
     def _more(self) -> int:
         now = gpu_bytes_of_nobody()
-        return 0 if self._before is None or now is None else now - self._before
+        return 0 if self.before is None or now is None else now - self.before

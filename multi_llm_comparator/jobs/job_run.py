@@ -99,7 +99,7 @@ class JobRun(LiveRun):
         self.leftovers: tuple[Leftover, ...] = ()
         self.waits_for: WaitsFor | None = None
         self.telling = Telling(run_id, folder, store, self.account)
-        self._gpu_memory: GpuMemory | None = None
+        self.gpu_memory: GpuMemory | None = None
         self._save_error: str | None = None
         self._process: JobProcess | None = None
         self._task: asyncio.Task[None] | None = None
@@ -179,6 +179,7 @@ class JobRun(LiveRun):
         self.pid = working.pid if working is not None and working.is_here else document.pid
         self.is_stop_asked, self.error = document.stop_asked, document.error
         self.leftovers = tuple(document.leftovers)
+        self.gpu_memory = None if document.gpu_bytes_before is None else GpuMemory(document.gpu_bytes_before)
         self.account = account
         self.telling = Telling(self._id, self.folder, self._store, account)
         self.telling.begin_at(document.read_to)
@@ -196,7 +197,7 @@ class JobRun(LiveRun):
         try:
             # Before there is a process, so that it is looked for whatever happens to this one.
             await self._commit()
-            self._gpu_memory = await asyncio.to_thread(GpuMemory) if self.share.gpus else None
+            self.gpu_memory = await asyncio.to_thread(GpuMemory) if self.share.gpus else None
             process = await asyncio.to_thread(start_process, self._id, self.folder, self.spec, self.share)
             if self.recorder is not None and self.recorder.is_closed:
                 # It was deleted while it began.
@@ -349,7 +350,7 @@ class JobRun(LiveRun):
             return
         if self.pid is not None:
             self.leftovers = await asyncio.to_thread(end_group, self._id, self.pid)
-        stranded = await asyncio.to_thread(self._gpu_memory.stranded) if self._gpu_memory is not None else ""
+        stranded = await asyncio.to_thread(self.gpu_memory.stranded) if self.gpu_memory is not None else ""
         for text in filter(None, (*(left.text for left in self.leftovers), stranded)):
             self._note(text)
         ending = ending_of(

@@ -16,7 +16,7 @@ from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Room, cpus_of
 from multi_llm_comparator.jobs.snapshot import IdleModel
 from multi_llm_comparator.jobs.spec import Needs
-from multi_llm_comparator.services.devices import CPU, free_ram_bytes, gpus, same_memory
+from multi_llm_comparator.services.devices import CPU, free_ram_bytes, gpu_loads, gpus, same_memory
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.memory_watch import own_bytes
@@ -83,7 +83,8 @@ class ThisMachine:
         self._engine = engine
 
     def room(self, running: Sequence[Held]) -> Room:
-        models = [model for model in self._engine.loaded_models() if same_memory(model.device, CPU)]
+        loaded = self._engine.loaded_models()
+        models = [model for model in loaded if same_memory(model.device, CPU)]
         limit = self._engine.memory_manager.limit_bytes(CPU)
         jobs_bytes, jobs_coming = held_bytes(running)
         under_limit = limit - sum(map(_taken, models)) - jobs_bytes
@@ -91,7 +92,10 @@ class ThisMachine:
         total_cpus, numbers = available_cpus(), _gpu_numbers()
         used = Room(limit, 0, total_cpus, 0)
         busy = {number for job in running if job.share is not None for number in job.share.gpus}
-        idle = [IdleModel(m.model_id, m.name, _taken(m)) for m in models if m.idle_since is not None]
+        gpu_free = {
+            number: max(0, free - sum(_coming(m) for m in loaded if same_memory(m.device, f"cuda:{number}")))
+            for number, free in _gpu_free_bytes().items()
+        }
         return Room(
             total_bytes=limit,
             free_bytes=max(0, min(under_limit, free_ram_bytes() - coming)),
@@ -101,8 +105,15 @@ class ThisMachine:
             free_gpus=tuple(number for number in numbers if number not in busy),
             jobs_bytes=jobs_bytes,
             models=len(models),
-            idle=tuple(idle),
+            idle=_idle(models),
+            gpu_free_bytes=gpu_free,
+            gpu_bytes=max((gpu.total_bytes for gpu in gpus()), default=0) if numbers else 0,
+            gpu_idle=_idle([model for model in loaded if model not in models]),
         )
+
+
+def _idle(models: Sequence[LoadedModel]) -> tuple[IdleModel, ...]:
+    return tuple(IdleModel(m.model_id, m.name, _taken(m)) for m in models if m.idle_since is not None)
 
 
 def _taken(model: LoadedModel) -> int:
@@ -115,5 +126,12 @@ def _coming(model: LoadedModel) -> int:
 
 
 def _gpu_numbers() -> list[int]:
-    names = [gpu.name.partition(":")[2] for gpu in gpus() if gpu.name.startswith("cuda:")]
-    return sorted(int(number) for number in names if number.isdecimal())
+    return sorted(_number(gpu.name) for gpu in gpus() if gpu.name.startswith("cuda:"))
+
+
+def _gpu_free_bytes() -> dict[int, int]:
+    return {_number(load.name): load.total_bytes - load.used_bytes for load in gpu_loads()}
+
+
+def _number(name: str) -> int:
+    return int(name.partition(":")[2])

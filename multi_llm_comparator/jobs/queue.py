@@ -17,6 +17,8 @@ from multi_llm_comparator.jobs.spec import Needs
 
 # How many jobs may begin before one that was there first.
 MAX_PASSED = 4
+# More than any job may ask for: of a GPU of which nothing is told.
+MAX_GPU_BYTES = 2**50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Room:
     """What a machine has, and what of it is left for jobs to begin now, beside models and running jobs.
 
     Running jobs hold ``jobs_bytes``. ``models`` counts those that are loaded, ``idle`` are those of them that may be
-    unloaded. GPUs go by number.
+    unloaded. GPUs go by number: ``free_gpus`` are given to no job, and ``gpu_free_bytes`` tells what models and other
+    programs leave of each (all, where it is not named), ``gpu_bytes`` how much the largest has (0: not known).
     """
 
     total_bytes: int
@@ -36,6 +39,9 @@ class Room:
     jobs_bytes: int = 0
     models: int = 0
     idle: tuple[IdleModel, ...] = ()
+    gpu_free_bytes: Mapping[int, int] = field(default_factory=dict)
+    gpu_bytes: int = 0
+    gpu_idle: tuple[IdleModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ def admit(queue: Sequence[Waiting], room: Room) -> Admission:
             passed = {run_id: count + 1 for run_id, count in passed.items()}
             continue
         waits[job.run_id] = reason
-        if reason.what != "never" and job.needs.memory_bytes <= room.free_bytes + room.jobs_bytes:
+        if reason.what not in ("never", "gpu_memory") and job.needs.memory_bytes <= room.free_bytes + room.jobs_bytes:
             passed[job.run_id] = job.passed
     return Admission(starts, waits, passed)
 
@@ -87,6 +93,9 @@ def too_much(needs: Needs, room: Room) -> WaitsFor | None:
         return WaitsFor(what="never", text=text, missing_bytes=needs.memory_bytes - room.total_bytes)
     if needs.gpus > room.total_gpus:
         return WaitsFor(what="never", text=f"needs {needs.gpus} GPU(s); this machine has {room.total_gpus}")
+    if needs.gpus and 0 < room.gpu_bytes < needs.gpu_memory_bytes:
+        text = f"needs {gb(needs.gpu_memory_bytes)} on a GPU; the largest of this machine has {gb(room.gpu_bytes)}"
+        return WaitsFor(what="never", text=text, missing_bytes=needs.gpu_memory_bytes - room.gpu_bytes)
     return None
 
 
@@ -100,9 +109,14 @@ def _reason(job: Waiting, room: Room, *, ahead: int, is_barred: bool) -> WaitsFo
     if (cpus := cpus_of(needs, room)) > room.free_cpus:
         used = room.total_cpus - room.free_cpus
         return WaitsFor(what="cpus", text=f"waits for {cpus} CPU(s): jobs use {used} of {room.total_cpus}", ahead=ahead)
-    if needs.gpus > len(room.free_gpus):
-        text = f"waits for {needs.gpus} GPU(s): {len(room.free_gpus)} of {room.total_gpus} are free"
+    fitting = sum(_free_on(room, gpu) >= needs.gpu_memory_bytes for gpu in room.free_gpus)
+    if needs.gpus > fitting and len(room.free_gpus) < room.total_gpus:
+        text = f"waits for {needs.gpus} GPU(s): {fitting} of {room.total_gpus} are free"
         return WaitsFor(what="gpus", text=text, ahead=ahead)
+    if needs.gpus > fitting:
+        lacking = needs.gpu_memory_bytes - _free_on(room, _freest(room)[needs.gpus - 1])
+        text = f"waits for {gb(lacking)} of GPU memory, which models or other programs hold"
+        return WaitsFor(what="gpu_memory", text=text, missing_bytes=lacking, idle=room.gpu_idle, ahead=ahead)
     missing = needs.memory_bytes - room.free_bytes
     if missing > 0:
         text = f"waits for {gb(missing)}{_who_holds(room)}"
@@ -110,6 +124,15 @@ def _reason(job: Waiting, room: Room, *, ahead: int, is_barred: bool) -> WaitsFo
             what="memory", text=text, missing_bytes=missing, models=room.models, idle=room.idle, ahead=ahead
         )
     return None
+
+
+def _freest(room: Room) -> tuple[int, ...]:
+    """The GPUs that no job was given, those with the most free memory first."""
+    return tuple(sorted(room.free_gpus, key=lambda gpu: -_free_on(room, gpu)))
+
+
+def _free_on(room: Room, gpu: int) -> int:
+    return room.gpu_free_bytes.get(gpu, MAX_GPU_BYTES)
 
 
 def _who_holds(room: Room) -> str:
@@ -120,12 +143,12 @@ def _who_holds(room: Room) -> str:
 
 
 def _take(job: Waiting, room: Room) -> tuple[Share, Room]:
-    cpus, gpus = cpus_of(job.needs, room), room.free_gpus[: job.needs.gpus]
+    cpus, gpus = cpus_of(job.needs, room), _freest(room)[: job.needs.gpus]
     left = replace(
         room,
         free_bytes=room.free_bytes - job.needs.memory_bytes,
         jobs_bytes=room.jobs_bytes + job.needs.memory_bytes,
         free_cpus=room.free_cpus - cpus,
-        free_gpus=room.free_gpus[job.needs.gpus :],
+        free_gpus=tuple(number for number in room.free_gpus if number not in gpus),
     )
     return Share(cpus, gpus), left

@@ -49,11 +49,11 @@ class WaitsFor:
     """Why a queued job has not begun.
 
     ``what``: ``turn`` behind ``ahead`` others, ``memory`` (``missing_bytes`` more, while ``models`` are loaded, of
-    which the ``idle`` ones may be unloaded), ``cpus`` or ``gpus`` (that others use), ``never`` when it needs more than
-    the machine has. ``text`` says the same in English.
+    which the ``idle`` ones may be unloaded), ``gpu_memory`` (the same of a GPU), ``cpus`` or ``gpus`` (that others
+    use), ``never`` when it needs more than the machine has. ``text`` says the same in English.
     """
 
-    what: Literal["turn", "memory", "cpus", "gpus", "never"]
+    what: Literal["turn", "memory", "gpu_memory", "cpus", "gpus", "never"]
     text: str
     missing_bytes: int = 0
     models: int = 0

@@ -23,7 +23,8 @@ Value = Annotated[str, StringConstraints(max_length=4096)]
 class Needs(BaseModel):
     """What a job takes of the machine at its peak: the queue starts it when that much is free.
 
-    ``cpus`` 0 means all that there are, so that it runs alone. A job that needs no GPU is not shown any.
+    ``cpus`` 0 means all that there are, so that it runs alone. A job that needs no GPU is not shown any; of each that
+    it needs, ``gpu_memory_bytes`` have to be free.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +32,7 @@ class Needs(BaseModel):
     memory_bytes: int = Field(default=0, ge=0, le=2**50)
     cpus: int = Field(default=0, ge=0, le=4096)
     gpus: int = Field(default=0, ge=0, le=64)
+    gpu_memory_bytes: int = Field(default=0, ge=0, le=2**50)
 
 
 class JobSpec(BaseModel):

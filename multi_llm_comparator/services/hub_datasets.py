@@ -43,6 +43,12 @@ def named(text: str) -> HubDataset:
     return HubDataset(repository_id(name.removeprefix("datasets/")), revision or None)
 
 
+def name_of(place: Path) -> str:
+    """What data at a place is called: what was fetched there by its name on the Hub, else as the file or folder is."""
+    is_fetched = place.parent.parent.name == DATASETS and _COMMIT.fullmatch(place.name) is not None
+    return place.parent.name.replace("--", "/", 1) if is_fetched else place.name
+
+
 async def fetch_dataset(
     client: HubClient,
     wanted: HubDataset,

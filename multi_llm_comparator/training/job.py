@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.training.data.hub_data import fetched_here
 from multi_llm_comparator.training.mlflow_report import told_to_mlflow
 from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
@@ -26,6 +27,8 @@ def run(options: dict[str, Any], folder: Path, report: Report) -> None:
 
 def tune_in(options: TuningOptions, work: Path, report: Report, *, adapter: Path | None = None) -> None:
     """Tune in this process, told to MLflow as well if ``options`` say so. For the arguments see :func:`lora.tune`."""
+    # Before torch is imported: from then on this process, and what it starts, keeps off the network.
+    options = options.model_copy(update={"data": fetched_here(options.data)})
     # torch and the libraries on it take seconds to import: a wrong option is told before.
     from multi_llm_comparator.training.lora import tune
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from multi_llm_comparator.conversion.provenance import source_fingerprint
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.services.hub_datasets import name_of
 from multi_llm_comparator.training.data.report import CleanReport
 from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.training.tuning_result import TuningResult
@@ -29,7 +30,7 @@ def lineage_of(
         "base": base.name,
         "base_hash": source_fingerprint(base),
         "model": setup["model"],
-        "data_file": Path(options.data.source).name,
+        "data_file": name_of(Path(options.data.source)),
         "data": setup["data"],
         "options": chosen,
         "cleaning": options.data.cleaning.model_dump(mode="json"),

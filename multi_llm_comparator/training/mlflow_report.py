@@ -11,6 +11,7 @@ from multi_llm_comparator.core.json_text import flattened
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.jobs.events import Artefact, JobEvent, PointMade, Result, Sample
 from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.services.hub_datasets import name_of
 from multi_llm_comparator.tracking.mlflow_log import MlflowLog, local_uri
 from multi_llm_comparator.training.tuning_options import TuningOptions
 
@@ -33,7 +34,7 @@ def told_to_mlflow(options: TuningOptions, work: Path, report: Report) -> Iterat
     uri = local_uri(get_settings().home) if options.mlflow_uri == LOCAL else options.mlflow_uri
     kept = work.with_name(f".{work.name.lstrip('.')}.{RUN_FILE}")
     run_id = kept.read_text(encoding="utf-8").strip() if kept.is_file() else None
-    name = f"{Path(options.model_path).name} on {Path(options.data.source).name}"
+    name = f"{Path(options.model_path).name} on {name_of(Path(options.data.source))}"
     log = MlflowLog(uri, EXPERIMENT, name, run_id=run_id, on_problem=lambda text: report.note("warning", text))
     if log.run_id and not run_id:
         kept.parent.mkdir(parents=True, exist_ok=True)

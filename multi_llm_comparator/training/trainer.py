@@ -22,6 +22,7 @@ from multi_llm_comparator.core.command_options import taking
 from multi_llm_comparator.core.exceptions import InvalidParameterError, MultiLLMError, TrainingError
 from multi_llm_comparator.core.plain_text import PlainConsole
 from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.training.data.spec import HUB
 from multi_llm_comparator.training.job import tune_in
 from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
@@ -51,7 +52,7 @@ class Given:
     """The options of the command."""
 
     model_path: Annotated[Path, _option("model_path", "Folder of the PyTorch model to tune.")]
-    data_path: Annotated[Path, _option("data_path", "File or folder of chats to learn from.")]
+    data_path: Annotated[Path, _option("data_path", "File or folder of chats to learn from, or hf:owner/name.")]
     output_dir: Annotated[Path, _option("output_dir", "Folder for the tuned model; must not exist.")]
     method: Annotated[str, _option("method", "lora, qlora or dpo.")] = _usual("method")
     epochs: Annotated[float, _option("epochs", "How often each answer is seen.")] = _usual("epochs")
@@ -126,7 +127,10 @@ def _options(all_given: Mapping[str, Any]) -> TuningOptions:
         cleaning = dict.fromkeys(("exact_duplicates", "near_duplicates", "encoding", "leftovers"), False)
     else:
         cleaning = {}
-    given["data"] = {"source": str(data_path.absolute()), "split": split, "cleaning": cleaning}
+    source = str(data_path)
+    if not source.startswith(HUB):
+        source = str(data_path.absolute())
+    given["data"] = {"source": source, "split": split, "cleaning": cleaning}
     given["model_path"] = str(given["model_path"].absolute())
     given["output_dir"] = os.path.abspath(given["output_dir"])  # noqa: PTH100
     given["targets"], given["fixed_prompts"] = given.pop("target") or (), given.pop("prompt") or ()

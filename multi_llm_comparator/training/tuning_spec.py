@@ -51,7 +51,10 @@ def tuning_spec(
     gpus = int(computes_on_gpu()) if elsewhere is None else elsewhere.gpus
     job = {"kind": KIND, "title": title, "options": options.to_dict()}
     place = {} if elsewhere is None else {"backend": "ray", "address": elsewhere.address}
-    return make_spec({**job, **place, "needs": {"memory_bytes": memory_bytes, "gpus": gpus}})
+    needs = {"memory_bytes": memory_bytes, "gpus": gpus}
+    if expected is not None and expected.on_gpu and elsewhere is None:
+        needs["gpu_memory_bytes"] = int(expected.peak_bytes / USABLE) + 1
+    return make_spec({**job, **place, "needs": needs})
 
 
 def _free_bytes(needed: int) -> int:

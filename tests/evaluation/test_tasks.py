@@ -156,6 +156,9 @@ def test_own_questions_are_chosen_or_compared_as_each_row_says(tmp_path: Path) -
     path.write_text(json.dumps({**rows[1], "answer": "(", "compare": "regex"}))
     with pytest.raises(DocumentError, match="row 1"):
         load_tasks(str(path), "unused", TaskOptions())
+    path.write_text(json.dumps({**rows[1], "compare": "judged"}))
+    with pytest.raises(DocumentError, match="what a model judges belongs into a prompt set"):
+        load_tasks(str(path), "unused", TaskOptions())
 
 
 class Writer:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
+import pytest
 
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.jobs.machine import Held, ThisMachine
 from multi_llm_comparator.jobs.process import Share
 from multi_llm_comparator.jobs.spec import Needs
+from multi_llm_comparator.services import devices
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -39,3 +41,21 @@ async def test_loaded_models_and_running_jobs_take_from_the_room_for_jobs(tmp_pa
         assert taken.jobs_bytes > 0 and taken.free_cpus == 0
     finally:
         await engine.aclose()
+
+
+async def test_of_each_gpu_it_tells_what_is_free_and_which_no_job_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"utilization": ["0, 8192, 24576, 0", "1, 24000, 49152, 0"], "index": ["0, 24576", "1, 49152"]}
+    monkeypatch.setattr(
+        devices, "_nvidia_smi", lambda query: next((lines for word, lines in told.items() if word in query), [])
+    )
+    devices.gpus.cache_clear()
+    engine = InferenceEngine(models=ModelManager(tmp_path))
+    try:
+        room = ThisMachine(engine).room([Held(Needs(cpus=1, gpus=1), Share(1, (1,)), None)])
+    finally:
+        await engine.aclose()
+        devices.gpus.cache_clear()
+    assert (room.total_gpus, room.free_gpus, room.gpu_bytes) == (2, (0,), 49152 * 2**20)
+    assert room.gpu_free_bytes == {0: 16384 * 2**20, 1: 25152 * 2**20}

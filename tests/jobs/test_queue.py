@@ -123,13 +123,35 @@ def test_a_job_that_waits_for_models_to_be_unloaded_holds_up_nobody() -> None:
         ),
         (Needs(cpus=2), "cpus", "waits for 2 CPU(s): jobs use 3 of 4"),
         (Needs(cpus=1, gpus=1), "gpus", "waits for 1 GPU(s): 0 of 1 are free"),
+        (
+            Needs(cpus=1, gpus=1, gpu_memory_bytes=9 * GB),
+            "never",
+            "needs 9.00 GB on a GPU; the largest of this machine has 8.00 GB",
+        ),
         (Needs(memory_bytes=9 * GB), "never", "needs 9.00 GB; jobs and models may take 8.00 GB on this machine"),
         (Needs(gpus=2), "never", "needs 2 GPU(s); this machine has 1"),
     ],
 )
 def test_a_job_says_what_it_waits_for(needs: Needs, what: str, text: str) -> None:
     idle = IdleModel("m", "demo-small", GB)
-    room = Room(8 * GB, 2 * GB, 4, 1, 1, (), models=3, idle=(idle,), jobs_bytes=GB // 2)
+    room = Room(8 * GB, 2 * GB, 4, 1, 1, (), models=3, idle=(idle,), jobs_bytes=GB // 2, gpu_bytes=8 * GB)
     wait = admit(queue_of(needs), room).waits["job 0"]
     assert (wait.what, wait.text) == (what, text)
     assert wait.idle == ((idle,) if what == "memory" else ())
+
+
+def test_of_gpus_the_freest_is_given_and_where_models_hold_too_much_of_it_a_job_waits_and_holds_up_nobody() -> None:
+    idle = IdleModel("m", "demo-small", GB)
+    free = {0: 1 * GB, 1: 6 * GB}
+    room = Room(8 * GB, 8 * GB, 4, 4, 2, (0, 1), gpu_free_bytes=free, gpu_bytes=8 * GB, gpu_idle=(idle,))
+    small, large = (Needs(cpus=1, gpus=1, gpu_memory_bytes=size * GB) for size in (5, 7))
+    admission = admit(queue_of(large, small, small, Needs(cpus=1, gpus=1)), room)
+    assert {run_id: share.gpus for run_id, share in admission.starts.items()} == {"job 1": (1,), "job 3": (0,)}
+    wait = admission.waits["job 0"]
+    assert (wait.what, wait.idle) == ("gpu_memory", (idle,))
+    assert wait.text == "waits for 1.00 GB of GPU memory, which models or other programs hold"
+    # The other waits for a GPU that a job has.
+    assert admission.waits["job 2"].text == "waits for 1 GPU(s): 0 of 2 are free"
+    assert admission.passed == {"job 2": 1}
+    two = admit(queue_of(Needs(gpus=2, gpu_memory_bytes=2 * GB)), room).waits["job 0"]
+    assert (two.what, two.missing_bytes) == ("gpu_memory", GB)

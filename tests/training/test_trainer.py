@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.training import trainer
+from tests.support.hub_server import HubServer, serving
 from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +76,22 @@ def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(
         assert float(loss) > float(chance) == pytest.approx(math.log(int(vocabulary.replace(",", ""))), abs=0.01)
     assert "does not know such text yet" in first
     assert "--learning_rate" in last
+
+
+@pytest.mark.slow
+def test_a_data_set_of_the_hub_is_fetched_and_named_as_it_is_there(words: list[str], tmp_path: Path) -> None:
+    """In a process of its own that has imported nothing: with torch, processes are told to keep off the network."""
+    rows = "".join(json.dumps({"prompt": f"What colour is box {n}?", "completion": "blue"}) + "\n" for n in range(8))
+    proxies = ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "HF_HUB_OFFLINE")
+    environment = {name: value for name, value in os.environ.items() if name not in proxies}
+    with serving(HubServer({"org/boxes": {"data/train.jsonl": rows.encode()}})) as hub:
+        environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}
+        command = [sys.executable, "-m", "multi_llm_comparator.training.trainer", *words, "--data_path", "hf:org/boxes"]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "learnt 8 answers" in " ".join(done.stderr.split())
+    lineage = json.loads((tmp_path / "tuned" / "tuning.json").read_text(encoding="utf-8"))
+    assert lineage["data_file"] == "org/boxes"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,10 @@ def test_without_a_gpu_it_asks_for_as_much_free_memory_as_it_will_then_plan_with
     monkeypatch.setattr(module, "work_limit_bytes", lambda: 10**11)
     expected = estimate(options(), ROWS, SMALL, available_bytes=FREE)
     needs = tuning_spec("one", options(), expected).needs
-    assert needs.gpus == 0 and needs.memory_bytes * USABLE >= expected.peak_bytes > needs.memory_bytes * 0.9
+    assert (
+        needs.gpus == needs.gpu_memory_bytes == 0
+        and needs.memory_bytes * USABLE >= expected.peak_bytes > needs.memory_bytes * 0.9
+    )
     monkeypatch.setattr(module, "work_limit_bytes", lambda: expected.peak_bytes)
     assert tuning_spec("one", options(), expected).needs.memory_bytes == expected.peak_bytes
     assert tuning_spec("one", options(), None).needs.memory_bytes == 0
@@ -48,6 +51,7 @@ def test_where_torch_computes_on_a_gpu_it_asks_for_one_and_fits_into_its_memory(
     assert expected.on_gpu and expected.available_bytes == usable_bytes()
     spec = tuning_spec("one", options(), expected)
     assert spec.needs.gpus == 1
+    assert spec.needs.gpu_memory_bytes * USABLE >= expected.peak_bytes > spec.needs.gpu_memory_bytes * 0.9
     assert expected.ram_bytes == expected.parts["process"] + expected.parts["weights"]
     assert expected.ram_bytes <= spec.needs.memory_bytes < expected.peak_bytes
     assert expected.seconds < 200

@@ -11,7 +11,12 @@ from typing import Protocol
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError, UnsupportedModelError
+from multi_llm_comparator.core.exceptions import (
+    EmptyAnswerError,
+    MultiLLMError,
+    RequestRefusedError,
+    UnsupportedModelError,
+)
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
@@ -21,10 +26,12 @@ from multi_llm_comparator.evaluation.measuring.learnt import KnownTo
 from multi_llm_comparator.evaluation.measuring.materials import Material
 from multi_llm_comparator.evaluation.measuring.prompt_task import PromptSetTask
 from multi_llm_comparator.evaluation.measuring.spec import Cluster, Subject
+from multi_llm_comparator.evaluation.tasks.answering import measured_config
 from multi_llm_comparator.evaluation.tasks.base import Ask, Choose, ItemAnswer
 
 # Scored by another's word: a model that only writes is asked for the letter.
 EXTRACTED = "this model's probabilities cannot be seen: it was asked, and its choice looked for in the answer"
+AS_MESSAGE = "this endpoint takes no text without a template: it was asked in a message"
 
 
 class Scorer(Protocol):
@@ -118,27 +125,34 @@ async def _written(
     *,
     is_choice: bool = False,
 ) -> Cell:
-    await ask(
-        sources.texts,
-        subject.target,
-        request_for(material, request, subject.config, seed),
-        progress,
-        lambda _: on_event(),
-    )
+    wanted = request_for(material, request, subject.config, seed)
+    await ask(sources.texts, subject.target, wanted, progress, lambda _: on_event())
+    if wanted.raw and progress.error_type == RequestRefusedError.__name__:
+        # What was refused has left nothing but its error.
+        progress.state, progress.error, progress.error_type, progress.ended_at = "queued", None, None, None
+        cell = await _written(sources, subject, material, request.as_message(), seed, progress, on_event)
+        return replace(cell, notes=(*cell.notes, AS_MESSAGE))
     cell = _cell_of(progress, how="extracted" if is_choice else "asked")
+    if cell.error_type == EmptyAnswerError.__name__ and not isinstance(material.task, PromptSetTask):
+        # To a published question no word is an answer too, and not the right one.
+        cell = replace(cell, state="done", error=None, error_type=None)
     if is_choice:
         cell = replace(cell, notes=(*cell.notes, EXTRACTED))
     return await scored(cell, material, cell.text) if cell.state == "done" else cell
 
 
 def request_for(material: Material, request: Ask, config: ModelConfig, seed: int) -> GenerationRequest:
-    """What is asked. Own prompts are asked with the subject's parameters alone; tasks bring their own limits."""
+    """What is asked. Own prompts are asked with the subject's parameters alone; tasks bring their own limits, and no
+    penalty for what repeats: with one their numbers would be others than published."""
     seeded = replace(config, seed=config.seed if config.seed is not None else seed)
     if isinstance(material.task, PromptSetTask):
         prompt = material.item.prompt
         assert not isinstance(prompt, str)
         return GenerationRequest(messages=prompt, config=seeded)
-    return request.generation_request(seeded)
+    plain = measured_config(seeded)
+    return request.generation_request(
+        replace(plain, temperature=seeded.temperature, system_prompt=seeded.system_prompt)
+    )
 
 
 async def scored(cell: Cell, material: Material, answer: ItemAnswer) -> Cell:

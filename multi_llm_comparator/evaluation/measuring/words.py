@@ -67,8 +67,11 @@ def trust_sentence(trust: JudgeTrust, spec: EvaluationSpec, language: Language) 
     """How far the judge can be believed."""
     say = words_of(language)
     assert spec.judge is not None
-    flips = NOTHING if trust.flip_rate is None else f"{trust.flip_rate:.0%}"
-    values = {"judge": spec.judge.name, "flips": flips, "judged": f"{trust.judged:,}"}
+    flips, between = NOTHING, ""
+    if trust.flip_rate is not None:
+        low, high = wilson(trust.flipped, trust.judged)
+        flips, between = f"{trust.flip_rate:.0%}", f" ({100 * low:.0f}–{100 * high:.0f}%)"
+    values = {"judge": spec.judge.name, "flips": flips, "judged": f"{trust.judged:,}", "between": between}
     if not trust.agreement.n:
         return say("trust_none", **values)
     kappa = NOTHING if trust.agreement.kappa is None else f"{trust.agreement.kappa:.2f}"

@@ -83,7 +83,8 @@ def _choice_item(
 def _written_item(row: Mapping[str, Any], number: int, where: str, options: TaskOptions) -> TaskItem:
     how, expected = str(row.get("compare") or "exact"), _expected(row, where)
     if how not in get_args(How):
-        raise DocumentError(f"{where}: 'compare' is {how!r}, not one of {', '.join(get_args(How))}")
+        more = "; what a model judges belongs into a prompt set" if how == "judged" else ""
+        raise DocumentError(f"{where}: 'compare' is {how!r}, not one of {', '.join(get_args(How))}{more}")
     checks = {"regex": pattern_problem, "json_schema": schema_problem}
     if how in checks and (problem := checks[how](expected)):
         raise DocumentError(f"{where}: {problem}")

@@ -50,6 +50,7 @@ def draft_of(job: JobSnapshot, **changes: Any) -> Draft | None:
         cluster=job.spec.address or "",
         cluster_gpu=job.spec.backend == "ray" and job.spec.needs.gpus > 0,
         made_from=job.id,
+        copied=data,
     )
 
 

@@ -17,6 +17,7 @@ from multi_llm_comparator.ui.kit.buttons import opener
 from multi_llm_comparator.ui.kit.html_pieces import figure, table
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.said import said
+from multi_llm_comparator.ui.tune.data import copied_data
 from multi_llm_comparator.ui.tune.data_work import Cleaned
 from multi_llm_comparator.ui.tune.pieces import histogram_html
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
@@ -116,6 +117,11 @@ def _draw_examples(count: RuleCount) -> None:
 
 
 def _draw_share() -> None:
+    copied = copied_data(current_draft().source, current_draft())
+    if copied is not None and copied.split.path is not None:
+        name = t("tune.share_file", name=Path(copied.split.path).name)
+        st.html(f'<div class="mlc-muted" title="{escape(t("tune.share_file_why"))}">{escape(name)}</div>')
+        return
     key = f"tune_share_{draft_revision()}"
     st.slider(
         t("tune.share"),

@@ -10,7 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
-from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec, SplitSpec
+from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, refusal, show_notices
 from multi_llm_comparator.ui.kit.buttons import button
@@ -128,18 +128,35 @@ def _fetch(source: Source) -> None:
     elif found.value is None:
         st.html(f'<div class="mlc-waiting">{escape(t("tune.fetching", name=source.name))}</div>')
     else:
-        change_draft(source=Source("hub", str(found.value), source.name))
+        # The same data at another place: what was set up for it holds.
+        draft, folder = current_draft(), str(found.value)
+        copied = copied_data(source, draft)
+        change_draft(
+            source=Source("hub", folder, source.name),
+            mapping=draft.mapping,
+            copied=copied.model_copy(update={"source": folder}) if copied is not None else None,
+        )
         st.rerun()
+
+
+def copied_data(source: Source | None, draft: Draft) -> DataSpec | None:
+    """The data of the job that the draft is a copy of; None where it is none, or is to learn from something else."""
+    copied = draft.copied
+    is_same = copied is not None and source is not None and copied.source == source.location
+    return copied if is_same else None
 
 
 def data_spec(source: Source, draft: Draft) -> DataSpec:
     """What the job will read, as it is set up."""
-    return DataSpec(
-        source=source.location,
-        format="columns" if draft.mapping is not None else "auto",
-        mapping=draft.mapping,
-        cleaning=draft.cleaning,
-        split=SplitSpec(share=draft.share),
-        contamination=draft.evaluation_sets,
-        max_rows=draft.max_rows or MAX_ROWS,
+    kept = copied_data(source, draft) or DataSpec(source=source.location)
+    unmapped = "auto" if kept.format == "columns" else kept.format
+    return kept.model_copy(
+        update={
+            "format": "columns" if draft.mapping is not None else unmapped,
+            "mapping": draft.mapping,
+            "cleaning": draft.cleaning,
+            "split": kept.split.model_copy(update={"share": draft.share}),
+            "contamination": draft.evaluation_sets,
+            "max_rows": draft.max_rows or MAX_ROWS,
+        }
     )

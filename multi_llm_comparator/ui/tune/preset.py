@@ -17,10 +17,11 @@ from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.tune.options import FIELDS, draw_options
-from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
+from multi_llm_comparator.ui.tune.state import MAX_BESIDE, change_draft, current_draft, draft_revision
 
 USUAL = "balanced"
-MAX_GRID = 12
+# All of them end in one chart and one table.
+MAX_GRID = 1 + MAX_BESIDE
 MAX_RATE, MAX_RANK = 1.0, 1024
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.hub_datasets import name_of
 from multi_llm_comparator.training.data.spec import HUB
 from multi_llm_comparator.ui.kit import figures as say
 
@@ -56,7 +57,8 @@ def source_at(location: str) -> Source:
         return Source("example", path.stem, path.name)
     if location.startswith(HUB):
         return Source("hub", location, location.removeprefix(HUB))
-    return Source("path", location, path.name)
+    name = name_of(path)
+    return Source("path" if name == path.name else "hub", location, name)
 
 
 def keep_upload(name: str, content: bytes, folder: Path) -> Source:

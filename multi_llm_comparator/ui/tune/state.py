@@ -11,13 +11,15 @@ from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.training.data.spec import Cleaning, ColumnMapping, SplitSpec
+from multi_llm_comparator.training.data.spec import Cleaning, ColumnMapping, DataSpec, SplitSpec
 from multi_llm_comparator.ui.kit.addressed import AddressedId
+from multi_llm_comparator.ui.kit.palette import MODEL_TONES
 from multi_llm_comparator.ui.tune.sources import Source
 
 _DRAFT, _REVISION = "tune_draft", "tune_revision"
 _RUN, _WITH = AddressedId("run", "tune_run"), AddressedId("with", "tune_with")
-MAX_BESIDE = 5
+# With the open one, each job has a colour of its own.
+MAX_BESIDE = len(MODEL_TONES) - 1
 USUAL_CLEANING, USUAL_SHARE = Cleaning(), SplitSpec().share
 
 
@@ -40,6 +42,7 @@ class Draft:
         cluster: address of the Ray cluster that it runs on; "" is this machine. ``cluster_gpu``: with a GPU there.
         title: of the job; "" is made from model and data.
         made_from: the job that this draft was copied from.
+        copied: the data of that job: what of it no widget shows stays as it was, as long as the source does.
     """
 
     base: str = ""
@@ -58,6 +61,7 @@ class Draft:
     cluster_gpu: bool = False
     title: str = ""
     made_from: str | None = None
+    copied: DataSpec | None = None
 
 
 def current_draft() -> Draft:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Failed
 from multi_llm_comparator.core.exceptions import InferenceError, UnsupportedModelError
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, ScoreResult
-from multi_llm_comparator.evaluation.measuring.asking import EXTRACTED
+from multi_llm_comparator.evaluation.measuring.asking import AS_MESSAGE, EXTRACTED
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.report import remark_lines
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
-from multi_llm_comparator.evaluation.tasks.base import TaskOptions
+from multi_llm_comparator.evaluation.tasks.base import TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.choice import ChoiceTask, Question, choice_items, lettered
+from multi_llm_comparator.evaluation.tasks.own import WrittenTask
 from tests.evaluation.measuring.making import Saying, asked_all, evaluation
 
 RIGHT = 1
@@ -56,3 +60,30 @@ async def test_what_shows_its_probabilities_is_scored_wherever_it_is_and_the_res
     assert [target for target, _ in source.asked] == ["writes"]
     (line,) = remark_lines(run.snapshot(), "en")
     assert line.startswith("writes was asked to write")
+
+
+async def test_a_question_of_a_task_is_asked_plainly_as_a_message_where_no_text_is_taken_and_no_word_is_wrong(
+    opened: Any,
+) -> None:
+    def say(target: str, request: GenerationRequest) -> str | Failed:
+        if request.raw and target != "model":
+            return Failed(request_id="", error_type="RequestRefusedError", message="conversations only")
+        return "" if target == "silent" else "2"
+
+    task = WrittenTask("sums", [TaskItem(id="1", prompt="1 + 1 =", target="2", about={"compare": "exact"})])
+    source = Saying(say)
+    registry = opened(source, tasks=lambda choice: [task])
+    asked = evaluation(
+        None,
+        "model",
+        "endpoint",
+        "silent",
+        config=ModelConfig(temperature=0.0, repeat_penalty=1.1),
+        tasks=[TaskChoice(name="sums")],
+    )
+    run = await asked_all(registry, asked)
+    cells = [run.cells[CellKey(0, letter)] for letter in "abc"]
+    assert [(cell.state, cell.correct) for cell in cells] == [("done", True), ("done", True), ("done", False)]
+    assert [cell.notes for cell in cells] == [(), (AS_MESSAGE,), (AS_MESSAGE,)]
+    assert {request.config.repeat_penalty for _, request in source.asked} == {1.0}
+    assert [request.raw for target, request in source.asked if target == "endpoint"] == [True, False]

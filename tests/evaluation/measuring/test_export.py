@@ -64,7 +64,7 @@ async def test_a_judges_verdict_stands_beside_what_is_known_of_the_judge(opened:
     run = await asked_all(opened(source), evaluation(prompts, "a", "b", judge=JudgeSpec(target="judge")))
     text = export_evaluation(run.snapshot(), "markdown").decode()
     assert "whose agreement with you is not known" in text
-    assert "the order decided in 100% of 1" in text.replace("The order", "the order")
+    assert "the order decided in 100% of 1 (21–100%)" in text.replace("The order", "the order")
 
 
 async def test_another_format_is_refused(opened: Opened) -> None:

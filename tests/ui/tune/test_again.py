@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
@@ -10,6 +13,8 @@ from multi_llm_comparator.training.tuning_spec import Elsewhere, tuning_spec
 from multi_llm_comparator.ui.tune.again import draft_of, less_memory, options_of
 from multi_llm_comparator.ui.tune.data import data_spec
 from multi_llm_comparator.ui.tune.lineage import left_out
+from multi_llm_comparator.ui.tune.sources import source_at
+from multi_llm_comparator.ui.tune.state import Draft
 from multi_llm_comparator.workbench import Workbench
 
 DATA = DataSpec(
@@ -44,6 +49,39 @@ def test_a_copied_job_has_the_same_base_data_and_options(bench: Workbench, tmp_p
     assert data_spec(draft.source, draft) == DATA
     again = TuningOptions(model_path=model.path, data=DATA).changed(**draft.changes, fixed_prompts=draft.prompts)
     assert again == options
+
+
+def test_what_no_widget_shows_of_the_data_stays_in_a_copy_until_other_data_is_chosen(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    split = SplitSpec(path="/data/held-out.csv", group_by="book", seed=7, max_rows=50)
+    data = DataSpec(source="/data/sums", files=("train-*",), format="alpaca", encoding="gb18030", split=split)
+    draft = draft_of(job(TuningOptions(model_path=base(bench, tmp_path / "small").path, data=data)))
+    assert draft is not None and draft.source is not None
+    assert data_spec(draft.source, draft) == data
+    changed = replace(draft, share=0.3, mapping=DATA.mapping)
+    assert data_spec(draft.source, changed) == data.model_copy(
+        update={"split": split.model_copy(update={"share": 0.3}), "format": "columns", "mapping": DATA.mapping}
+    )
+    assert data_spec(source_at("/data/others"), draft) == DataSpec(source="/data/others")
+
+
+def test_a_copy_says_which_file_it_is_measured_with() -> None:
+    def script(draft: object) -> None:
+        import streamlit as st
+
+        from multi_llm_comparator.ui.tune.cleaning import _draw_share
+
+        st.session_state["tune_draft"] = draft
+        _draw_share()
+
+    data = DataSpec(source="/data/sums.csv", split=SplitSpec(path="/data/held-out.csv"))
+    for copied, sliders in ((data, 0), (DATA, 1)):
+        draft = Draft(source=source_at("/data/sums.csv"), copied=copied)
+        test = AppTest.from_function(script, kwargs={"draft": draft}).run()
+        assert not test.exception and len(test.slider) == sliders
+        said = "".join(element.proto.body for element in test.get("html"))
+        assert ("Measured with held-out.csv" in said) is (sliders == 0)
 
 
 def test_what_is_changed_in_the_copy_holds(bench: Workbench, tmp_path: Path) -> None:

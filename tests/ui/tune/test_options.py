@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.training.tuning_options import MAX_FIXED_PROMPTS, TuningOptions
 from multi_llm_comparator.ui.kit.i18n import texts
+from multi_llm_comparator.ui.kit.palette import MODEL_TONES
 from multi_llm_comparator.ui.tune.options import FIELDS, bounds, read
-from multi_llm_comparator.ui.tune.preset import prompts_in, ranks_in, rates_in
+from multi_llm_comparator.ui.tune.preset import MAX_GRID, prompts_in, ranks_in, rates_in
+from multi_llm_comparator.ui.tune.state import MAX_BESIDE
 
 OPTIONS = TuningOptions(model_path="/models/one", data=DataSpec(source="/data.jsonl"))
 # Not shown as options: they have blocks of their own, follow from others, or concern experts with a file.
@@ -53,6 +55,10 @@ def test_an_emptied_box_means_automatic_or_none() -> None:
 def test_values_of_a_grid_are_read_from_a_text() -> None:
     assert rates_in("1e-4, 2e-4,nonsense, 1e-4,-1, nan，3e-4") == (1e-4, 2e-4, 3e-4)
     assert ranks_in("8, 16; 8, ²,0, 4096") == (8, 16)
+
+
+def test_the_largest_grid_ends_in_one_chart_and_table_each_job_in_a_colour_of_its_own() -> None:
+    assert MAX_GRID == 1 + MAX_BESIDE <= len(MODEL_TONES)
 
 
 @given(st.text(max_size=200))

@@ -10,7 +10,7 @@ from multi_llm_comparator.training.data.chats import Chat
 from multi_llm_comparator.training.data.dataset import open_dataset
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.ui.tune import sources
-from multi_llm_comparator.ui.tune.sources import EXAMPLE_PROMPTS, Source, keep_upload, prompts_for
+from multi_llm_comparator.ui.tune.sources import EXAMPLE_PROMPTS, Source, keep_upload, prompts_for, source_at
 
 
 @pytest.mark.parametrize("name", EXAMPLE_PROMPTS)
@@ -33,6 +33,13 @@ def test_what_an_example_is_asked_is_not_in_it(name: str) -> None:
 def test_the_readers_own_prompts_come_first() -> None:
     assert prompts_for(Source("example", "sourced_sums", ""), ["mine"]) == ["mine"]
     assert prompts_for(Source("path", "/data.jsonl", ""), ()) == []
+
+
+def test_what_was_fetched_from_the_hub_is_called_as_it_is_there() -> None:
+    fetched = f"/home/me/datasets/org--sums/{'c' * 40}"
+    assert source_at(fetched) == Source("hub", fetched, "org/sums")
+    for place, name in (("/home/me/datasets/org--sums", "org--sums"), ("/data/sums/v1.jsonl", "v1.jsonl")):
+        assert source_at(place) == Source("path", place, name)
 
 
 def test_an_upload_is_kept_once_under_a_name_that_leads_nowhere_else(tmp_path: Path) -> None:
