@@ -130,19 +130,11 @@ class GgufEngine(Engine):
             self._group = group
             self._adapters.use(self._runtime.context, self._group)
             until = time.monotonic() + GROUP_S if len(groups) > 1 else 0.0
-            while self._step_of_group() and time.monotonic() < until:
+            while self._decode() and time.monotonic() < until:
                 pass
         self._decode_alone()
         events, self._events = self._events, []
         return events
-
-    def _step_of_group(self) -> bool:
-        """A batch of the answers of the adapter that is set; False when there was nothing to decode or it failed."""
-        self._see(self._shared(), self._runtime.context)
-        if not self._decode():
-            return False
-        self._sample(self._runtime.context)
-        return True
 
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
@@ -273,7 +265,8 @@ class GgufEngine(Engine):
         return len(run)
 
     def _decode(self) -> bool:
-        """Run one batch; False when there was nothing to run, it is to be told first, or it failed (told by then)."""
+        """One batch of those that share; False when there is none, something is to be told first, or it failed."""
+        self._see(self._shared(), self._runtime.context)
         self._fill([answer for answer in self._shared() if not answer.is_decoding])
         if any(isinstance(event, Started) for event in self._events):
             # Told before the reading, which may take seconds.
@@ -281,6 +274,7 @@ class GgufEngine(Engine):
         while self._rows:
             code = self._run(self._runtime.context)
             if code == 0:
+                self._sample(self._runtime.context)
                 return True
             if code != NO_ROOM:
                 self._break_down(code)
@@ -384,9 +378,8 @@ class GgufEngine(Engine):
 
     def _break_down(self, code: int) -> None:
         """llama.cpp could not run the batch: its answers fail, and nothing of theirs is used again."""
-        error = failed(code)
         for answer, _, _ in self._rows:
-            self._refuse(answer, error)
+            self._refuse(answer, failed(code))
 
     def _end(self, answer: GgufAnswer, reason: FinishReason) -> None:
         self._drop(answer)

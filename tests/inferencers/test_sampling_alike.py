@@ -81,7 +81,8 @@ def sampler_after(history: list[int], config: ModelConfig, seed: int = 1) -> Arr
 
 
 def some_logits(seed: int, vocabulary: int) -> list[float]:
-    return (np.random.default_rng(seed).standard_normal(vocabulary) * 3).astype(np.float32).tolist()
+    logits = np.random.default_rng(seed).standard_normal(vocabulary) * 3
+    return [float(logit) for logit in logits.astype(np.float32)]
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)

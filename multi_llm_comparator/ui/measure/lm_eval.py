@@ -37,7 +37,8 @@ EXAMPLE = "arc_easy, hellaswag"
 def draw_lm_eval(setup: Setup) -> None:
     """A field for names of tasks, and a button that starts a job for each local model; or how to get lm-eval."""
     with st.expander(t("measure.lm_eval"), icon=":material/extension:", key="measure_lm_eval"):
-        st.caption(t("measure.opencompass_why", install=INSTALL))
+        st.caption(t("measure.opencompass_why"))
+        st.code(INSTALL, language="bash", wrap_lines=True)
         if find_spec("lm_eval") is None:
             st.caption(t("measure.lm_eval_missing"))
             return
