@@ -28,8 +28,7 @@ from multi_llm_comparator.services.scan.folder import scan_folder
 from tests.training.new_skill import Pair, new_skill, old_skills, share_right, write
 from tests.training.tunings import DEMO, ROOT, options_for
 
-# Over three minutes; and how much old skill is lost may hang on the kind of processor.
-pytestmark = [pytest.mark.slow, pytest.mark.nightly]
+pytestmark = pytest.mark.slow
 PATIENCE_S = 900.0
 
 
