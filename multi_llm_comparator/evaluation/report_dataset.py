@@ -206,8 +206,14 @@ def _errors(outcomes: Sequence[QuestionOutcome]) -> str:
     return f"## What failed\n\n{table(('question', 'error'), rows)}{more}"
 
 
+_MEASURED = (
+    *("steps", "depth", "compression_ratio", "mean_token", "wall_s", "loading_s", "speed_up"),
+    *("prompt_tokens", "tokens", "share_small", "cost_usd"),
+)
+
+
 def _question_row(outcome: QuestionOutcome) -> dict[str, object]:
-    measured = "steps depth compression_ratio mean_token wall_s loading_s speed_up prompt_tokens tokens share_small"
+    m = outcome.metrics
     return {
         "id": outcome.id,
         "state": outcome.state,
@@ -216,7 +222,7 @@ def _question_row(outcome: QuestionOutcome) -> dict[str, object]:
         "answer": outcome.answer,
         "subject": outcome.subject,
         "difficulty": outcome.difficulty,
-        **{name: getattr(outcome.metrics, name, None) for name in [*measured.split(), "cost_usd"]},
+        **{name: None if m is None else getattr(m, name) for name in _MEASURED},
         "plan_is_direct": outcome.plan_is_direct,
         "error": outcome.error,
     }

@@ -30,8 +30,6 @@ from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
 
-# What a stream tells: an answer, and before it what was thought, or how far a plan or a cooperation is.
-TOLD = (TextDelta, ThoughtDelta, Progressed)
 # A stream begins without text once its model has been loading for so long: clients and proxies end silent connections.
 SILENT_LOAD_S = 10.0
 

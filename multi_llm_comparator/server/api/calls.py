@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator import __version__
-from multi_llm_comparator.core.events import Event, LoadProgressed
+from multi_llm_comparator.core.events import Event, LoadProgressed, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.callers import caller_of
@@ -24,6 +25,8 @@ from multi_llm_comparator.server.serving import Served
 # Of this program's build: with the same one, and the same model file, the same seed means the same.
 FINGERPRINT = f"b{__version__}"
 EVENT_STREAM, JSON_LINES = "text/event-stream; charset=utf-8", "application/x-ndjson"
+# What a stream tells: an answer, and before it what was thought, or how far a plan or a cooperation is.
+Told = TextDelta | ThoughtDelta | Progressed
 
 
 async def served_by(request: Request) -> Served:
@@ -106,6 +109,14 @@ def as_event(data: Any, name: str = "") -> bytes:
     """One server-sent event."""
     head = f"event: {name}\n".encode() if name else b""
     return head + b"data: " + as_json(data) + b"\n\n"
+
+
+async def grown_by(answers: Answers, grown: Callable[[Told], bytes]) -> AsyncGenerator[bytes, None]:
+    """The event stream of the one answer: how far its model is loaded, then what ``grown`` makes of each event."""
+    async for batch in answers.events():
+        told = b"".join(grown(event) for _, event in batch if isinstance(event, Told))
+        if written := load_comments(batch) + told:
+            yield written
 
 
 def load_comments(batch: Sequence[tuple[int, Event]]) -> bytes:

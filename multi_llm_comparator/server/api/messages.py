@@ -12,24 +12,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import TextDelta, ThoughtDelta, ToolCallDelta
+from multi_llm_comparator.core.events import ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.tools import ToolCall
-from multi_llm_comparator.server.api.answers import (
-    TOLD,
-    Answers,
-    ServedAnswer,
-    check_temperature,
-    target_of,
-    tokens_within,
-)
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.calls import (
     EVENT_STREAM,
+    Told,
     as_event,
+    grown_by,
     in_order,
-    load_comments,
     served_by,
     streamed_answer,
     whole_answer,
@@ -69,10 +63,8 @@ async def messages(form: MessagesForm, request: Request) -> Response:
         start = {**_usage(answer), "output_tokens": 0}
         yield _event("message_start", message=_message(name, target, answer, [], start, _NO_END))
         blocks = _Blocks()
-        async for batch in answers.events():
-            grown = b"".join(blocks.grown(event) for _, event in batch if isinstance(event, TOLD))
-            if written := load_comments(batch) + grown:
-                yield written
+        async for written in grown_by(answers, blocks.grown):
+            yield written
         yield blocks.ended()
         yield _event("message_delta", delta=_end(answer), usage=_usage(answer)) + _event("message_stop")
 
@@ -169,7 +161,7 @@ class _Blocks:
     def __init__(self) -> None:
         self._number, self._open = -1, ""
 
-    def grown(self, event: TextDelta | ThoughtDelta | Progressed) -> bytes:
+    def grown(self, event: Told) -> bytes:
         """What an event adds: a block where another kind begins, and a delta."""
         if isinstance(event, ThoughtDelta | Progressed):
             delta = {"type": "thinking_delta", "thinking": event.text}

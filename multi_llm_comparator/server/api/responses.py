@@ -10,21 +10,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from multi_llm_comparator.core.events import TextDelta, ThoughtDelta, ToolCallDelta
+from multi_llm_comparator.core.events import ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed
-from multi_llm_comparator.server.api.answers import (
-    TOLD,
-    Answers,
-    ServedAnswer,
-    check_temperature,
-    target_of,
-    tokens_within,
-)
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import (
     EVENT_STREAM,
+    Told,
     as_event,
-    load_comments,
+    grown_by,
     served_by,
     streamed_answer,
     whole_answer,
@@ -81,17 +75,15 @@ class _Writing:
         answer = answers.answers[0]
         begun = self._response(target, answer, is_over=False)
         yield self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
-        async for batch in answers.events():
-            grown = b"".join(self._grown(event, answer) for _, event in batch if isinstance(event, TOLD))
-            if written := load_comments(batch) + grown:
-                yield written
+        async for written in grown_by(answers, lambda event: self._grown(event, answer)):
+            yield written
         if not set(self._begun) - {_THOUGHT}:
             yield self._begin(_MESSAGE, answer)
         yield b"".join(self._ended(item, answer) for item in self._begun)
         end = "response.incomplete" if answer.is_cut else "response.completed"
         yield self._event(end, response=self._response(target, answer, is_over=True))
 
-    def _grown(self, event: TextDelta | ThoughtDelta | Progressed, answer: ServedAnswer) -> bytes:
+    def _grown(self, event: Told, answer: ServedAnswer) -> bytes:
         item = event.index if isinstance(event, ToolCallDelta) else _MESSAGE
         if isinstance(event, ThoughtDelta | Progressed):
             item = _THOUGHT
