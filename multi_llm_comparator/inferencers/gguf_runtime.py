@@ -281,13 +281,14 @@ class LlamaRuntime:
             params.type_k = params.type_v = getattr(llama_cpp, f"GGML_TYPE_{options.kv_type.upper()}")
             # llama.cpp computes with values in fewer bits in flash attention alone.
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
-        elif not self.on_gpu:
+        elif not self.on_gpu and not self.may_repack:
             self._attend_in_full(params)
         return self._open_context(params)
 
     def _attend_in_full(self, params: Any) -> None:
-        """Do without flash attention where the scores have room: behind 600 tokens a CPU decodes 1.5 to 1.8 times as
-        fast by plain products of matrices, behind 100 about as fast.
+        """Do without flash attention where the scores have room: behind 600 tokens a CPU with AMX decodes 1.5 to 1.8
+        times as fast by plain products of matrices, behind 100 about as fast. Others are faster with it, the more so
+        the more answers share the cache, whose cells it passes by where they are not an answer's own.
         """
         rows = tokens_a_call(int(llama_cpp.llama_model_n_head(self.model)), params.n_ctx)
         if rows >= max(MIN_UBATCH, params.n_seq_max):
