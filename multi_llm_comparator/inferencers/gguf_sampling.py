@@ -76,9 +76,10 @@ class Sampler:
         held: Any = self._row.from_address(ctypes.addressof(pointer.contents))
         logits = np.frombuffer(held, np.float32)
         # The largest is no number if any is none; afterwards, those would be none that may follow.
-        check_logit(float(logits.max()))
+        peak = float(logits.max())
+        check_logit(peak)
         if self.chances is not None:
-            self.chances.look(logits)
+            self.chances.look(logits, peak)
         if self._edits is not None and (added := self._edits.added()):
             logits[list(added)] += np.array(list(added.values()), np.float32)
         if matcher is not None:

@@ -118,7 +118,8 @@ class PyTorchAnswer(Row):
             logits: of the next token, float32, shape (vocabulary,); changed in place.
         """
         if self._chances is not None:
-            self._chances.look(logits.cpu().numpy())
+            row = logits.cpu().numpy()
+            self._chances.look(row, float(row.max()))
         if self._edits is not None and (added := self._edits.added()):
             ids = torch.tensor(list(added), device=logits.device)
             logits[ids] += torch.tensor(list(added.values()), device=logits.device, dtype=logits.dtype)

@@ -7,6 +7,7 @@ places use the same memory (a page that is touched for the first time costs more
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -34,14 +35,16 @@ class Chances:
         self._normaliser = 0.0
         self._ids: list[int] = []
 
-    def look(self, logits: Floats) -> None:
-        """Take note of the logits of all tokens, float32, shape (vocabulary,), as they stand: samplers change them."""
+    def look(self, logits: Floats, peak: float) -> None:
+        """Take note of the logits of all tokens, float32, shape (vocabulary,), as they stand: samplers change them.
+
+        ``peak`` is the largest of them.
+        """
         if len(self._logits) != len(logits):
             self._logits, self._powers = np.empty_like(logits), np.empty_like(logits)
         np.copyto(self._logits, logits)
-        peak = self._logits.max()
-        np.exp(np.subtract(self._logits, peak, out=self._powers), out=self._powers)
-        self._normaliser = float(peak) + float(np.log(self._powers.sum(dtype=np.float64)))
+        np.exp(np.subtract(self._logits, np.float32(peak), out=self._powers), out=self._powers)
+        self._normaliser = peak + math.log(self._powers.sum())
         self._ids = likeliest(self._logits, self._n_top).tolist()
 
     def piece(self, token: int, spelled: Callable[[int], tuple[str, bytes]]) -> TokenPiece:
@@ -74,7 +77,8 @@ def likeliest(logits: Floats, n_top: int) -> npt.NDArray[np.int64]:
         # None of the largest is in a column whose largest is smaller than that of n_top others; some are behind them.
         columns = np.flatnonzero(_among_largest(logits[: width * ROWS].reshape(ROWS, width).max(axis=0), n_top))
         inside = (np.arange(ROWS)[:, None] * width + columns).ravel()
-        places = np.concatenate([inside, np.arange(width * ROWS, len(logits))])
+        rest = np.arange(width * ROWS, len(logits))
+        places = np.concatenate([inside, rest]) if len(rest) else inside
     values = logits[places]
     chosen = np.flatnonzero(_among_largest(values, n_top))
     places, values = places[chosen], values[chosen]

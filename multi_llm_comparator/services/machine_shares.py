@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from multi_llm_comparator import __version__
 from multi_llm_comparator.core.cpus import available_cpus, cpu_name
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.services.devices import CPU, same_memory
@@ -25,7 +26,9 @@ class MachineShares:
 
     def __init__(self, settings: Settings, keeping: Keeping, residents: Callable[[], Sequence[Resident]]) -> None:
         self._keeping, self._residents = keeping, residents
-        self._book = SpeedBook(settings.home / "slots.json", f"{cpu_name()}, {available_cpus()} cores")
+        # Another version may decode at another speed.
+        machine = f"{cpu_name()}, {available_cpus()} cores, version {__version__}"
+        self._book = SpeedBook(settings.home / "slots.json", machine)
 
     def beside(self, resident: Resident) -> tuple[set[str], int]:
         """The models that decode on the same device, and how many other requests this one decodes itself."""

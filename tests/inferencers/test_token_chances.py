@@ -31,7 +31,7 @@ def test_what_is_impossible_is_not_among_the_likeliest(size: int, n_top: int, se
 def test_chances_are_those_before_the_logits_change() -> None:
     logits = np.array([1.0, 3.0, 2.0, -np.inf], np.float32)
     chances = Chances(2)
-    chances.look(logits)
+    chances.look(logits, 3.0)
     logits[:] = 0
     piece = chances.piece(2, lambda token: (str(token), str(token).encode()))
     expected = np.log(np.exp([1.0, 3.0, 2.0]) / np.exp([1.0, 3.0, 2.0]).sum())
