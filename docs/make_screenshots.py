@@ -104,12 +104,8 @@ def look_closer(page: Page, example: str, key: str, shown: str) -> None:
 
 
 def look_at_tokens(page: Page, example: str) -> None:
-    """Ask with log-probabilities kept, open the first answer's tokens, and go to its third unsure one."""
+    """Ask, open the first answer's tokens, and go to its third unsure one."""
     page.locator(".st-key-pane_row_3").wait_for()
-    page.locator(".st-key-compare_how button").first.click()
-    page.locator(".st-key-compare_tokens label").first.click()
-    page.locator(".st-key-compare_tokens input:checked").wait_for(state="attached")
-    page.keyboard.press("Escape")
     answer(page, example)
     page.locator('[class*="st-key-icon_tokens_"] button').first.click()
     page.locator(".tokens .token").first.wait_for()

@@ -12,8 +12,8 @@ from multi_llm_comparator.core.config import LOAD_FIELDS, ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.readable import NOTHING, cut_line
 
-# In the order in which they are declared.
-_NAMES = tuple(f.name for f in fields(ModelConfig))
+# In the order in which they are declared. What is kept beside an answer changes nothing of it.
+_NAMES = tuple(f.name for f in fields(ModelConfig) if f.name != "top_logprobs")
 # What may be the same for any models: sampling, seed, system prompt, budget. Loading belongs to each model.
 SHARED = frozenset(_NAMES) - OF_ONE_MODEL - frozenset(LOAD_FIELDS)
 CONSTRAINT = "constraint"

@@ -14,7 +14,7 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.fairness import SPREAD_TEMPERATURES, repeatable, spread
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.repeats import MAX_REPEATS
-from multi_llm_comparator.ui.compare.setup import FAIRNESS
+from multi_llm_comparator.ui.compare.setup import FAIRNESS, KEPT
 from multi_llm_comparator.ui.compare.state import (
     choose_fairness,
     chosen_setup,
@@ -28,8 +28,6 @@ from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
-# Beside each token so many of the likeliest.
-TOP_LOGPROBS = 5
 _REFERENCE = "compare_reference"
 
 
@@ -100,12 +98,15 @@ def _draw_how(panes: Sequence[Pane]) -> None:
             help=t("fair.in_turn_why"),
             on_change=lambda: save_setup(in_turn=st.session_state["compare_in_turn"]),
         )
-        st.toggle(
+        st.segmented_control(
             t("fair.tokens"),
-            all(pane.config.top_logprobs is not None for pane in panes),
+            KEPT,
+            default=setup.tokens,
+            required=True,
+            format_func=lambda one: t(f"fair.tokens_{one}"),
             key="compare_tokens",
             help=t("fair.tokens_why"),
-            on_change=lambda: _keep_tokens(kept=st.session_state["compare_tokens"]),
+            on_change=lambda: save_setup(tokens=st.session_state["compare_tokens"]),
         )
         st.number_input(
             t("fair.repeats"),
@@ -117,12 +118,6 @@ def _draw_how(panes: Sequence[Pane]) -> None:
             help=t("fair.repeats_why"),
             on_change=lambda: save_setup(repeats=int(st.session_state["compare_repeats"])),
         )
-
-
-def _keep_tokens(*, kept: bool) -> None:
-    """Ask for the log-probabilities of all panes' tokens, or of none."""
-    asked = TOP_LOGPROBS if kept else None
-    save_draft([replace(pane, config=replace(pane.config, top_logprobs=asked)) for pane in draft_panes()])
 
 
 def _chips() -> str:

@@ -22,7 +22,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentErr
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.ui.compare.first_panes import first_models
-from multi_llm_comparator.ui.compare.setup import Fairness, Setup, setup_from
+from multi_llm_comparator.ui.compare.setup import Fairness, Kept, Setup, setup_from
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.addressed import AddressedId
@@ -58,8 +58,9 @@ def current_run() -> Comparison | None:
         leave_run()
         return None
     if _RUN.kept() != comparison.id or _PANES not in st.session_state:
-        save_draft(comparison.snapshot().panes)
-        st.session_state[_SETUP] = replace(chosen_setup(), in_turn=comparison.snapshot().in_turn)
+        panes, in_turn = comparison.snapshot().panes, comparison.snapshot().in_turn
+        save_draft([_asking_for(pane, None) for pane in panes])
+        st.session_state[_SETUP] = replace(chosen_setup(), in_turn=in_turn, tokens=_kept_of(panes))
     show_run(comparison.id)
     return comparison
 
@@ -281,6 +282,9 @@ def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
     """The open run with these panes, or a new one; None when that was refused, and the reader was told."""
     comparison = current_run()
     workbench = get_workbench()
+    preferred = [pane_document(pane) for pane in panes]
+    known, setup = pane_choices(), chosen_setup()
+    panes = [_asking_for(p, setup.top_logprobs(is_local=_is_local(known.get(p.target)))) for p in panes]
     if comparison is None:
         comparison = perform(workbench.comparisons.create(panes, in_turn=chosen_setup().in_turn))
     elif tuple(panes) != comparison.snapshot().panes:
@@ -290,8 +294,26 @@ def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
             perform(comparison.set_in_turn(chosen_setup().in_turn), comparison.id)
         show_run(comparison.id)
         if not st.session_state.get(_UNTOUCHED):
-            preferences.update(panes=[pane_document(pane) for pane in panes])
+            preferences.update(panes=preferred)
     return comparison
+
+
+def _asking_for(pane: Pane, top_logprobs: int | None) -> Pane:
+    """The pane with what is to be kept of its tokens; in a draft nothing is said of it."""
+    return replace(pane, config=replace(pane.config, top_logprobs=top_logprobs))
+
+
+def _is_local(choice: Choice | None) -> bool:
+    return choice is not None and choice.model is not None
+
+
+def _kept_of(panes: Sequence[Pane]) -> Kept:
+    """What a run that is opened again keeps of its tokens."""
+    keeping = [pane.target for pane in panes if pane.config.top_logprobs is not None]
+    known = pane_choices()
+    if not keeping:
+        return "none"
+    return "local" if all(_is_local(known.get(target)) for target in keeping) else "all"
 
 
 async def _applied(comparison: Comparison, panes: Sequence[Pane]) -> bool:

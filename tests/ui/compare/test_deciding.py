@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.ui.compare.attachments import Attachment, with_attachments
 from multi_llm_comparator.ui.compare.difference_view import differences_html
 from multi_llm_comparator.ui.compare.more_sampling import bias_from
-from multi_llm_comparator.ui.compare.setup import Setup, setup_from
+from multi_llm_comparator.ui.compare.setup import Kept, Setup, setup_from
 from multi_llm_comparator.workbench import Workbench
 from tests.ui.compare.test_reproducible import form, put
 from tests.ui.test_pages import PATIENCE_S, asked, html_of, opened, press, run_of
@@ -96,7 +97,30 @@ def test_repeats_and_one_at_a_time_are_asked_for_and_remembered(bench: Workbench
     assert len(re.findall(r"read [^<]* \([^<]* – [^<]*\)", shown)) == 4
 
 
-@pytest.mark.parametrize("stored", [{}, {"fairness": 3, "in_turn": "yes", "repeats": 99}, {"repeats": True}])
+@pytest.mark.parametrize(("tokens", "kept"), [(None, [True, False]), ("all", [True, True]), ("none", [False, False])])
+def test_local_models_keep_log_probabilities_unless_told_otherwise(
+    bench: Workbench, groups_file: Path, tokens: Kept | None, kept: list[bool]
+) -> None:
+    test, local = opened(), bench.models.find("ash")
+    assert local is not None
+    test.session_state["compare_panes"] = [Pane.new(local.id), Pane.new("quick")]
+    test.session_state["compare_panes_untouched"] = False
+    if tokens is not None:
+        test.session_state["compare_chosen_setup"] = Setup(tokens=tokens)
+    press(test, "compare_example_sky")
+    run_id = run_of(test)
+    panes = bench.bridge.run(bench.comparisons.get(run_id)).snapshot().panes
+    assert [pane.config.top_logprobs is not None for pane in panes] == kept
+    # That one keeps them is no difference between panes, neither now nor when the run is opened again.
+    assert panes_of(test)[0].config.top_logprobs is None
+    again = opened(run=run_id)
+    assert again.session_state["compare_fairness"] == "same"
+    assert again.session_state["compare_chosen_setup"].tokens == (tokens or "local")
+
+
+@pytest.mark.parametrize(
+    "stored", [{}, {"fairness": 3, "in_turn": "yes", "repeats": 99, "tokens": "some"}, {"repeats": True}]
+)
 def test_a_damaged_setup_is_as_at_first(stored: dict[str, Any]) -> None:
     assert setup_from(stored) in (Setup(), Setup(repeats=1))
 
