@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, takewhile
 from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
@@ -13,6 +13,7 @@ from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.measuring.spec import MAX_SUBJECTS, SUBJECT_IDS, Crossing, Subject
 
 MAX_LABEL_CHARS, SYSTEM_CHARS = 300, 40
+BETWEEN = " · "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def ways_of(crossing: Crossing, saved: Mapping[str, Mapping[str, Any]]) -> list[
             f"T={config.temperature:g}" if len(temperatures) > 1 else "",
             short if len(systems) > 1 else "",
         )
-        ways.append(Way(config, " · ".join(filter(None, differs))))
+        ways.append(Way(config, BETWEEN.join(filter(None, differs))))
     return ways
 
 
@@ -68,8 +69,20 @@ def check_count(models: int, ways: int) -> None:
         )
 
 
+def headings(subjects: Sequence[Subject]) -> dict[str, str]:
+    """What subjects are called where names are cut, by id: of one model asked in several ways what differs comes
+    first."""
+    found = {}
+    for one in subjects:
+        same = [other.name.split(BETWEEN) for other in subjects if other.target == one.target]
+        alike = sum(1 for _ in takewhile(lambda parts: len({*parts}) == 1, zip(*same, strict=False)))
+        parts = one.name.split(BETWEEN)
+        found[one.id] = BETWEEN.join((*parts[alike:], *parts[:alike]))
+    return found
+
+
 def _labelled(name: str, label: str) -> str:
-    ending = f" · {label}" if label else ""
+    ending = f"{BETWEEN}{label}" if label else ""
     return f"{name[: MAX_LABEL_CHARS - len(ending)]}{ending}"
 
 

@@ -10,7 +10,7 @@ import pytest
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.evaluation.measuring.crossing import Way, crossed, ways_of
+from multi_llm_comparator.evaluation.measuring.crossing import Way, crossed, headings, ways_of
 from multi_llm_comparator.evaluation.measuring.export import export_evaluation
 from multi_llm_comparator.evaluation.measuring.outlook import count_line
 from multi_llm_comparator.evaluation.measuring.report import remark_lines
@@ -78,6 +78,18 @@ def test_system_prompts_that_begin_alike_are_told_apart_and_long_names_leave_roo
     ]
     first, second, _ = crossed(["x"], ["X" * 400], found)
     assert first.name != second.name and len(first.name) == 300
+
+
+def test_where_names_are_cut_what_differs_comes_first() -> None:
+    subjects = crossed(["x", "y"], ["X · GGUF", "Y"], ways(presets=("", "warm"), temperatures=(0.0, 0.7)))
+    assert list(headings(subjects).values())[:4] == [
+        "T=0 · X · GGUF",
+        "T=0.7 · X · GGUF",
+        "warm · T=0 · X · GGUF",
+        "warm · T=0.7 · X · GGUF",
+    ]
+    assert headings(crossed(["x", "y"], ["X · GGUF", "X · F16"], ways())) == {"a": "X · GGUF", "b": "X · F16"}
+    assert list(headings(crossed(["x"], ["X"], ways(systems=("", "No.")))).values()) == ["X", "“No.” · X"]
 
 
 def test_more_than_fit_are_refused_and_counted() -> None:
