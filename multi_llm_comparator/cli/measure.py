@@ -18,16 +18,19 @@ from multi_llm_comparator.cli.display import follow
 from multi_llm_comparator.cli.measure_app import Wanted
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.planning import Manner, config_of, unasked, working
+from multi_llm_comparator.comparison.presets import Presets
 from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATION
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.evaluation.measuring.answered import keep_answered
+from multi_llm_comparator.evaluation.measuring.crossing import Way, crossed, ways_of
 from multi_llm_comparator.evaluation.measuring.export import export_evaluation
-from multi_llm_comparator.evaluation.measuring.outlook import items_asked, outlook_lines
+from multi_llm_comparator.evaluation.measuring.outlook import count_line, items_asked, outlook_lines
 from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -38,11 +41,11 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     SUBJECT_IDS,
     USUAL_RUBRIC,
     Cluster,
+    Crossing,
     EvaluationSpec,
     JudgeMode,
     JudgeSpec,
     checked_spec,
-    crossed,
     names_in,
     task_choices,
 )
@@ -58,7 +61,7 @@ from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.wiring import Services
 
-WIDTH = 400
+WIDTH, MAX_TOKENS = 400, 256
 
 
 async def run_evaluate(wanted: Wanted) -> bool:
@@ -104,20 +107,38 @@ def _spec(wanted: Wanted, targets: list[str], models: ModelManager) -> Evaluatio
         target = targets.pop()
         (label,) = labels_of([target], [wanted.judge], models)
         judge = judge_of(target, label, wanted.judge_mode, wanted.rubric)
-    temperatures = dict.fromkeys(wanted.temperature or [0.0])
-    configs = [ModelConfig(temperature=one, max_tokens=wanted.max_tokens) for one in temperatures]
+    crossing, ways = parameters_of(wanted)
     options = TaskOptions(shots=wanted.shots, limit=wanted.limit, chat=wanted.chat, seed=wanted.shots_seed)
     return checked_spec(
         title=wanted.title,
-        subjects=crossed(targets, labels_of(targets, names, models), configs),
+        subjects=crossed(targets, labels_of(targets, names, models), ways),
         prompts=prompts_named(wanted.prompts) if wanted.prompts else None,
         tasks=task_choices(names_in(wanted.tasks), wanted.data, options, names_in(wanted.subjects)),
         repeats=wanted.repeats,
         seed=wanted.seed,
         judge=judge,
-        reference=id_named(wanted.reference, names, len(configs)),
+        reference=id_named(wanted.reference, names, len(ways)),
         cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
+        crossing=crossing if crossing.presets or crossing.systems else None,
     )
+
+
+def parameters_of(wanted: Wanted) -> tuple[Crossing, list[Way]]:
+    """The sets of parameters that each model is asked with. What is given beside presets stands in place of theirs.
+
+    Raises:
+        ConfigurationError: no preset of that name, or too many of something.
+    """
+    fields = {
+        "base": ModelConfig(temperature=0.0, max_tokens=wanted.max_tokens or MAX_TOKENS),
+        "presets": tuple(dict.fromkeys(wanted.parameters or ())),
+        "temperatures": tuple(dict.fromkeys(wanted.temperature or ())),
+        "systems": tuple(dict.fromkeys(wanted.system or ())),
+    }
+    crossing = checked(Crossing, fields)
+    given = {} if wanted.max_tokens is None else {"max_tokens": wanted.max_tokens}
+    saved = {name: {**parameters, **given} for name, parameters in Presets().named(crossing.presets).items()}
+    return crossing, ways_of(crossing, saved)
 
 
 async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None, *, as_json: bool) -> bool:
@@ -240,6 +261,11 @@ async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None, *, as_
         DocumentError: the data of a task cannot be read; nothing was asked.
     """
     counts = await asyncio.to_thread(items_asked, spec.prompts, spec.tasks)
+    models = len({subject.target for subject in spec.subjects})
+    ways, rest = divmod(len(spec.subjects), models)
+    # One that was named twice counts twice.
+    models, ways = (len(spec.subjects), 1) if rest else (models, ways)
+    messages.print(count_line(counts, models, ways, spec.repeats, "en"))
     for line in outlook_lines(counts, len(spec.subjects), "en"):
         messages.print(line)
     return await finish(work, await work.evaluations.start(spec), to, as_json=as_json)

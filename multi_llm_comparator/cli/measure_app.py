@@ -41,15 +41,29 @@ class Wanted:
         str, typer.Option(help="Only these subjects, with commas; of one task alone as mmlu/anatomy.")
     ] = ""
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None
-    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=64, help="Examples before each item; bbh's from the Hub are its first items, then not asked."
+        ),
+    ] = None
     shots_seed: Annotated[int, typer.Option(min=0, help="Of worked examples that are drawn, as GSM8K's are.")] = 1234
     chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False
     repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1
     temperature: Annotated[
-        list[float] | None, typer.Option(min=0, max=2, help="Several times: each model at each; 0 if absent.")
+        list[float] | None,
+        typer.Option(min=0, max=2, help="Several times: each model at each; 0 if absent, or that of --parameters."),
+    ] = None
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(help="A named set of parameters, several times: each model with each; '' is without one."),
+    ] = None
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="A system prompt, several times: each model with each; '' is without one."),
     ] = None
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the first answer to each prompt.")] = 1
-    max_tokens: Annotated[int, typer.Option(min=1)] = 256
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="256 if absent, or those of --parameters.")] = None
     judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None
     judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference; pairwise if absent.")] = ""
     rubric: Annotated[str, typer.Option(help="What makes an answer good, for a judge that goes by a rubric.")] = ""

@@ -19,6 +19,8 @@ from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
 
 MAX_PRESETS = 200
+# As many names are told to who asks for one that is not there.
+MAX_NAMED = 30
 MAX_NAME_CHARS = 60
 MAX_NOTE_CHARS = 500
 MAX_FILE_BYTES = 2**20
@@ -62,10 +64,15 @@ class Presets:
         return sorted(self._read().values(), key=lambda preset: preset.name.casefold())
 
     def load(self, name: str) -> Preset:
-        found = self._read().get(name)
-        if found is None:
-            raise ConfigurationError(f"no preset is called {name!r}")
-        return found
+        known = self._read()
+        if name not in known:
+            there = ", ".join(map(repr, sorted(known, key=str.casefold)[:MAX_NAMED]))
+            raise ConfigurationError(f"no preset is called {name!r}; there are {there or 'none yet'}")
+        return known[name]
+
+    def named(self, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+        """The parameters of several by name; an empty name is none."""
+        return {name: self.load(name).parameters for name in names if name}
 
     def save(self, name: str, parameters: ModelConfig | Mapping[str, Any], note: str = "") -> Preset:
         """Keep parameters under a name; a preset of that name is replaced."""

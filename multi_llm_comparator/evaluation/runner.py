@@ -54,7 +54,10 @@ def evaluate(
     ] = "mmlu,ceval",
     subjects: Annotated[str, typer.Option(help="Only these subjects, with commas.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject, the first ones.")] = None,
-    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples; usually 5.")] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(min=0, max=64, help="Worked examples; usually 5. bbh's from the Hub are its first questions."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of worked examples that are drawn, as GSM8K's are.")] = 1234,
     chat: Annotated[bool, typer.Option(help="Put prompts into the model's chat template.")] = False,
     n_ctx: Annotated[int, typer.Option("--n_ctx", min=64, help="Longer prompts lose their beginning.")] = N_CTX,

@@ -98,6 +98,37 @@ async def test_a_saved_plan_is_measured_like_a_model_and_scored_anew_without_ask
     assert (code, "no plan is called 'sum'" in " ".join(err.split())) == (2, True), err
 
 
+async def test_a_model_is_asked_with_presets_and_system_prompts_and_what_stands_beside_a_preset_counts(
+    tmp_path: Path,
+) -> None:
+    code, _, err = await command(tmp_path, "parameters", "save", "warm", "temperature=0.9", "max_tokens=33")
+    assert code == 0, err
+    (tmp_path / "sums.csv").write_text("prompt,expected,compare\n2 + 2?,4,contains\n", encoding="utf-8")
+    async with ScriptedServer() as server:
+        server.usual = {"mini": Act(text="4")}
+        groups = tmp_path / "configs" / "llms" / "groups" / "_task_groups.yaml"
+        groups.parent.mkdir(parents=True)
+        remote = {"mini": {"provider": "test", "base_url": server.url, "model": "mini"}}
+        groups.write_text(yaml.safe_dump({"models": remote}), encoding="utf-8")
+        words = ("evaluate", "--set", "sums.csv", "--model", "mini")
+        crossed = ("--parameters", "", "--parameters", "warm", "--system", "", "--system", "Be brief.")
+        code, out, err = await command(tmp_path, *words, *crossed)
+        assert code == 0, err
+        assert "1 prompts × 4 sets of parameters = 4 answers" in " ".join(err.split())
+        assert re.search(r"mini · warm · “Be brief.” +own prompts +100\.0%", out), out
+        sent = [request.body for request in server.received]
+        told = sorted((one["temperature"], one["max_tokens"], one["messages"][0]["role"]) for one in sent)
+        assert told == [(0.0, 256, "system"), (0.0, 256, "user"), (0.9, 33, "system"), (0.9, 33, "user")]
+        server.received.clear()
+        code, _, err = await command(tmp_path, *words, "--parameters", "warm", "--max-tokens", "5")
+        assert (code, [one.body["max_tokens"] for one in server.received]) == (0, [5]), err
+        code, _, err = await command(tmp_path, *words, "--parameters", "calm")
+        assert (code, "no preset is called 'calm'; there are 'warm'" in " ".join(err.split())) == (2, True), err
+        many = [word for n in range(17) for word in ("--system", f"Be {n}.")]
+        code, _, err = await command(tmp_path, *words, *many)
+        assert (code, "systems: may have at most 16 entries" in " ".join(err.split())) == (2, True), err
+
+
 def test_a_rubric_makes_a_judge_go_by_it() -> None:
     judge = judge_of("m", "a name", "", "It rhymes.")
     assert (judge.mode, judge.rubric, judge.name) == ("rubric", "It rhymes.", "a name")

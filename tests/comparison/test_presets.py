@@ -46,6 +46,16 @@ def test_saving_under_a_name_that_is_there_replaces_it(presets: Presets) -> None
     assert [(preset.name, preset.parameters) for preset in presets.list()] == [("One", {"top_k": 2})]
 
 
+def test_a_preset_that_is_not_there_is_said_with_those_that_are(presets: Presets) -> None:
+    with pytest.raises(ConfigurationError, match="no preset is called 'calm'; there are none yet"):
+        presets.load("calm")
+    presets.save("warm", {"temperature": 1.5})
+    presets.save("Cold", {"temperature": 0})
+    with pytest.raises(ConfigurationError, match="no preset is called 'calm'; there are 'Cold', 'warm'"):
+        presets.named(["warm", "calm"])
+    assert presets.named(["", "warm"]) == {"warm": {"temperature": 1.5}}
+
+
 def test_presets_are_listed_by_name_and_deleted_by_it(presets: Presets) -> None:
     for name in ("beta", "Alpha", "gamma"):
         presets.save(name, {})

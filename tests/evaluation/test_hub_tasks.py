@@ -47,6 +47,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     published(tmp_path, "ceval/ceval-exam", {"law": {"dev": rows, "val": rows[:2]}})
     sums = [{"question": f"{n} + 1?", "answer": f"It is so.\n#### {n + 1}"} for n in range(6)]
     published(tmp_path, "openai/gsm8k", {"main": {"train": sums, "test": sums[:3]}})
+    lies = [{"input": f"Person {n} lies. Is it so?", "target": "Yes" if n % 2 else "No"} for n in range(5)]
+    puns = [{"input": f"Which is it, {n}?", "target": "(A)"} for n in range(4)]
+    published(tmp_path, "SaylorTwift/bbh", {"web_of_lies": {"test": lies}, "snarks": {"test": puns}})
     return tmp_path
 
 
@@ -66,8 +69,43 @@ def test_tasks_of_the_hub_are_those_of_the_folders(hub: Path) -> None:
 
 
 @pytest.mark.slow
+def test_big_bench_hard_of_the_hub_takes_its_examples_from_its_first_questions(hub: Path) -> None:
+    snarks, lies = load_tasks("bbh", HUB, TaskOptions(subjects=("web_of_lies", "snarks")))
+    assert (snarks.name, len(snarks.items), snarks.items[0].target) == ("bbh_direct_snarks", 1, "(A)")
+    assert (lies.name, lies.version, [item.id for item in lies.items]) == (
+        "bbh_direct_web_of_lies",
+        "1",
+        ["web_of_lies/3", "web_of_lies/4"],
+    )
+    assert lies.items[0].prompt == (
+        "Evaluate a random boolean function expressed as a word problem.\n\n"
+        "Q: Person 0 lies. Is it so?\nA: No\n\nQ: Person 1 lies. Is it so?\nA: Yes\n\n"
+        "Q: Person 2 lies. Is it so?\nA: No\n\nQ: Person 3 lies. Is it so?\nA:"
+    )
+    assert lies.score(lies.items[0], " Yes.").correct and not lies.score(lies.items[1], " Yes.").correct
+    (few,) = load_tasks("bbh", HUB, TaskOptions(subjects=("web_of_lies",), shots=1, limit=2))
+    assert [item.id for item in few.items] == ["web_of_lies/1", "web_of_lies/2"]
+
+
+@pytest.mark.slow
+def test_big_bench_hard_of_the_hub_without_examples_asks_all_as_lm_eval_does(hub: Path) -> None:
+    (lies,) = load_tasks("bbh", HUB, TaskOptions(subjects=("web_of_lies",), shots=0))
+    assert (lies.name, lies.version, len(lies.items)) == ("bbh_zeroshot_web_of_lies", "3.0", 5)
+    assert lies.items[0].prompt == (
+        "Evaluate a random boolean function expressed as a word problem.\n\nQ: Person 0 lies. Is it so?\nA:"
+    )
+
+
+@pytest.mark.slow
 def test_what_the_hub_has_not_is_said(hub: Path) -> None:
     with pytest.raises(DocumentError, match=r"'cais/mmlu' \(none, dev\) cannot be fetched from the Hub"):
         load_tasks("mmlu", HUB, TaskOptions(subjects=("none",)))
-    with pytest.raises(DocumentError, match="give the folder of its repository"):
-        load_tasks("bbh", HUB, TaskOptions())
+    with pytest.raises(DocumentError, match=r"'SaylorTwift/bbh' has no subject 'lies'; it has boolean_expressions, "):
+        load_tasks("bbh", HUB, TaskOptions(subjects=("lies",)))
+    with pytest.raises(DocumentError, match=r"'snarks' has 4 questions: with 4 as examples none is left"):
+        load_tasks("bbh", HUB, TaskOptions(subjects=("snarks",), shots=4))
+    with pytest.raises(DocumentError, match=r"'SaylorTwift/bbh' \(hyperbaton, test\) cannot be fetched from the Hub"):
+        load_tasks("bbh", HUB, TaskOptions(subjects=("hyperbaton",)))
+    published(hub, "SaylorTwift/bbh", {"navigate": {"test": [{"input": "Left?", "target": 1}]}})
+    with pytest.raises(DocumentError, match=r"\(navigate\), example 1: it needs the texts 'input' and 'target'"):
+        load_tasks("bbh", HUB, TaskOptions(subjects=("navigate",)))

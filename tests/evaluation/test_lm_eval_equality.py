@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.scores import TIE_NATS
 from multi_llm_comparator.evaluation.tasks.answering import Answered, answer_items
 from multi_llm_comparator.evaluation.tasks.base import Task, TaskOptions
+from multi_llm_comparator.evaluation.tasks.bbh import DESCRIPTIONS, HUB_NAME
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import csv_rows
 from multi_llm_comparator.services.inference_engine import InferenceEngine
@@ -36,6 +38,18 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # lm-eval wants an end mark, which test checkpoints have none of.
     make_tokenizer().save_pretrained(folder)
     return folder
+
+
+@needs_lm_eval
+def test_big_bench_hard_has_the_descriptions_and_the_data_set_of_lm_eval() -> None:
+    package = importlib.util.find_spec("lm_eval")
+    assert package is not None and package.origin is not None
+    folder = Path(package.origin).parent / "tasks" / "bbh" / "zeroshot"
+    told = [yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) for path in folder.glob("[a-z]*.yaml")]
+    assert {one["dataset_name"]: one["description"] for one in told} == {
+        subject: f"{description}\n\n" for subject, description in DESCRIPTIONS.items()
+    }
+    assert f"dataset_path: {HUB_NAME}\n" in (folder / "_zeroshot_template_yaml").read_text(encoding="utf-8")
 
 
 def rows_for_lm_eval(task: Task, folder: Path) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.measuring.cells import MAX_ANSWER_CHARS, Cell, CellKey
+from multi_llm_comparator.evaluation.measuring.crossing import Way, crossed
 from multi_llm_comparator.evaluation.measuring.materials import Material
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
-from multi_llm_comparator.evaluation.measuring.spec import TaskChoice, checked_spec, crossed
+from multi_llm_comparator.evaluation.measuring.spec import TaskChoice, checked_spec
 from multi_llm_comparator.evaluation.outcomes import QuestionOutcome
 
 
@@ -34,8 +35,8 @@ async def keep_answered(
         ConfigurationError: these are more runs than fit.
         DocumentError: the data set cannot be read, or nothing was answered of it.
     """
-    greedy = [ModelConfig(temperature=0.0)]
-    subjects = crossed([run.target for run in runs], [run.label for run in runs], greedy)
+    greedy = Way(ModelConfig(temperature=0.0))
+    subjects = crossed([run.target for run in runs], [run.label for run in runs], [greedy])
     spec = checked_spec(title=title, subjects=subjects, tasks=[data])
 
     def answers(materials: Sequence[Material]) -> dict[CellKey, Cell]:

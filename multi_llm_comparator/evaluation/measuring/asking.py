@@ -28,6 +28,7 @@ from multi_llm_comparator.evaluation.measuring.prompt_task import PromptSetTask
 from multi_llm_comparator.evaluation.measuring.spec import Cluster, Subject
 from multi_llm_comparator.evaluation.tasks.answering import measured_config
 from multi_llm_comparator.evaluation.tasks.base import Ask, Choose, ItemAnswer
+from multi_llm_comparator.evaluation.tasks.prompts import led_by
 
 # Scored by another's word: a model that only writes is asked for the letter.
 EXTRACTED = "this model's probabilities cannot be seen: it was asked, and its choice looked for in the answer"
@@ -75,7 +76,7 @@ async def asked(
     on_event: Callable[[], None],
 ) -> Cell:
     """The answer, scored; a failure is a cell that says why. Nothing is raised but cancellation."""
-    request = material.item.request()
+    request = request_of(material, subject.config.system_prompt)
     if isinstance(request, Choose):
         if sources.scorer is not None:
             cell = await _choice(sources.scorer, subject, material, request)
@@ -83,6 +84,18 @@ async def asked(
                 return cell
         return await _written(sources, subject, material, request.as_ask(), seed, progress, on_event, is_choice=True)
     return await _written(sources, subject, material, request, seed, progress, on_event)
+
+
+def request_of(material: Material, system: str) -> Choose | Ask:
+    """How an item is asked with a subject's system prompt: it stands in place of its set's, and before all that a
+    published task says."""
+    request = material.item.request()
+    if not system:
+        return request
+    prompt = request.prompt
+    if isinstance(material.task, PromptSetTask) and not isinstance(prompt, str):
+        prompt = tuple(message for message in prompt if message.role != "system")
+    return replace(request, prompt=led_by(prompt, system))
 
 
 async def _choice(scorer: Scorer, subject: Subject, material: Material, request: Choose) -> Cell:
@@ -146,13 +159,10 @@ def request_for(material: Material, request: Ask, config: ModelConfig, seed: int
     penalty for what repeats: with one their numbers would be others than published."""
     seeded = replace(config, seed=config.seed if config.seed is not None else seed)
     if isinstance(material.task, PromptSetTask):
-        prompt = material.item.prompt
-        assert not isinstance(prompt, str)
-        return GenerationRequest(messages=prompt, config=seeded)
-    plain = measured_config(seeded)
-    return request.generation_request(
-        replace(plain, temperature=seeded.temperature, system_prompt=seeded.system_prompt)
-    )
+        assert not isinstance(request.prompt, str)
+        return GenerationRequest(messages=request.prompt, config=seeded)
+    # The system prompt stands in the request already.
+    return request.generation_request(replace(measured_config(seeded), temperature=seeded.temperature))
 
 
 async def scored(cell: Cell, material: Material, answer: ItemAnswer) -> Cell:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.evaluation.measuring.crossing import check_count
 from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
-from multi_llm_comparator.evaluation.measuring.words import outlook_sentence, source_name, words_of
+from multi_llm_comparator.evaluation.measuring.words import count_sentence, outlook_sentence, source_name, words_of
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
 from multi_llm_comparator.evaluation.tasks.catalogue import items_of
@@ -24,11 +25,21 @@ def items_asked(prompts: PromptSet | None, tasks: Sequence[TaskChoice]) -> dict[
     """
     counts = {PROMPTS: len(prompts.rows)} if prompts is not None else {}
     for choice in tasks:
-        # Items are the same with fewer examples, and read sooner.
-        options = replace(choice.options, shots=0)
+        # A folder's items are the same with fewer examples, and read sooner.
+        options = replace(choice.options, shots=0) if choice.data else choice.options
         for group, n in items_of(choice.name, choice.data or HUB, options).items():
             counts[group] = counts.get(group, 0) + n
     return counts
+
+
+def count_line(counts: Mapping[str, int], models: int, ways: int, repeats: int, language: Language) -> str:
+    """How many answers it will be.
+
+    Raises:
+        ConfigurationError: these are more models, times parameters, than fit.
+    """
+    check_count(models, ways)
+    return count_sentence(counts, models, ways, repeats, language)
 
 
 def outlook_lines(counts: Mapping[str, int], subjects: int, language: Language) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 
-from multi_llm_comparator.core.readable import Language, seconds
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.readable import Language, cut_line, seconds
 from multi_llm_comparator.core.words import Say
 from multi_llm_comparator.evaluation.measuring.breakdown import results_by_tag
 from multi_llm_comparator.evaluation.measuring.learnt import Learnt
@@ -24,6 +26,8 @@ from multi_llm_comparator.evaluation.measuring.words import (
     words_of,
 )
 
+MAX_VALUE_CHARS = 300
+
 
 def verdict_lines(snapshot: EvaluationSnapshot, results: Results, language: Language) -> list[str]:
     """The verdicts of all sources; those by a judge after what is known of the judge."""
@@ -38,9 +42,30 @@ def verdict_lines(snapshot: EvaluationSnapshot, results: Results, language: Lang
 
 
 def remark_lines(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
-    """What a reader must know of the numbers: how far predictions are apart, what a tuned model has learnt of the
-    questions, and whose choices were looked for in texts."""
-    return [*_divergences(snapshot, language), *_learnt(snapshot, language), *_extracted(snapshot, language)]
+    """What a reader must know of the numbers: which parameters were crossed, how far predictions are apart, what a
+    tuned model has learnt of the questions, and whose choices were looked for in texts."""
+    return [
+        *_ways(snapshot, language),
+        *_divergences(snapshot, language),
+        *_learnt(snapshot, language),
+        *_extracted(snapshot, language),
+    ]
+
+
+def _ways(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
+    """Where presets or system prompts were crossed, what their names stand for; of one model, for others have the
+    same."""
+    crossing, subjects = snapshot.spec.crossing, snapshot.spec.subjects
+    if crossing is None:
+        return []
+    mine = [subject for subject in subjects if subject.target == subjects[0].target]
+    known = (crossing.base, *(subject.config for subject in mine))
+    names = [one.name for one in fields(ModelConfig) if len({repr(getattr(config, one.name)) for config in known}) > 1]
+    lines = []
+    for one in mine:
+        told = (f"{name} {cut_line(repr(getattr(one.config, name)), MAX_VALUE_CHARS)}" for name in names)
+        lines.append(words_of(language)("way", model=one.name, parameters=", ".join(told)))
+    return lines if names else []
 
 
 def _divergences(snapshot: EvaluationSnapshot, language: Language) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import PurePath
 from typing import Annotated, Literal
 
@@ -13,7 +14,7 @@ from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.plain_errors import checked
-from multi_llm_comparator.evaluation.prompt_sets import PromptSet
+from multi_llm_comparator.evaluation.prompt_sets import MAX_PROMPT_CHARS, PromptSet
 from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 
 MAX_SUBJECTS, MAX_TASKS, MAX_REPEATS = 16, 20, 20
@@ -40,6 +41,26 @@ class Subject(ClosedModel):
     @property
     def name(self) -> str:
         return self.label or self.target
+
+
+class Crossing(ClosedModel):
+    """Which parameters each model was asked with: every preset with every temperature and every system prompt.
+
+    A preset is ``base`` with what is saved under its name, an empty name ``base`` alone. Temperatures and system
+    prompts stand in place of those of ``base`` and presets; where there are none, these stay.
+    """
+
+    base: ModelConfig
+    presets: Annotated[tuple[str, ...], Field(max_length=MAX_SUBJECTS)] = ()
+    temperatures: Annotated[tuple[float, ...], Field(max_length=MAX_SUBJECTS)] = ()
+    systems: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_PROMPT_CHARS)], ...], Field(max_length=MAX_SUBJECTS)
+    ] = ()
+
+    @property
+    def count(self) -> int:
+        """How many sets of parameters these are."""
+        return prod(max(1, len(axis)) for axis in (self.presets, self.temperatures, self.systems))
 
 
 class TaskChoice(ClosedModel):
@@ -81,7 +102,8 @@ class Cluster(ClosedModel):
 class EvaluationSpec(ClosedModel):
     """One evaluation. ``prompts`` is a copy of the set as it was then. With ``repeats`` each prompt is asked so often,
     with seeds counted up from ``seed``. ``reference`` is the subject (its id) that the predictions of the others are
-    compared with, token by token, on the prompts.
+    compared with, token by token, on the prompts. ``crossing`` is where the subjects' parameters come from, if presets
+    or system prompts were crossed: only to set up the same once more, for the subjects have all that is asked with.
 
     Raises:
         ValidationError: nothing to ask, nobody to be asked, or more than fits.
@@ -96,6 +118,7 @@ class EvaluationSpec(ClosedModel):
     judge: JudgeSpec | None = None
     reference: str | None = None
     cluster: Cluster | None = None
+    crossing: Annotated[Crossing | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> EvaluationSpec:
@@ -118,28 +141,6 @@ class EvaluationSpec(ClosedModel):
     def pairs(self) -> tuple[tuple[Subject, Subject], ...]:
         """Each two subjects, the one that was chosen earlier first."""
         return tuple((one, other) for n, one in enumerate(self.subjects) for other in self.subjects[n + 1 :])
-
-
-def crossed(targets: Sequence[str], names: Sequence[str], configs: Sequence[ModelConfig]) -> tuple[Subject, ...]:
-    """Each model with each set of parameters; where there are several, a subject's label has its temperature.
-
-    Raises:
-        ConfigurationError: these are more subjects than fit.
-    """
-    if (count := len(targets) * len(configs)) > MAX_SUBJECTS:
-        raise ConfigurationError(
-            f"at most {MAX_SUBJECTS} models (times parameters) fit into one evaluation, not {count}"
-        )
-    pairs = [(target, name, config) for target, name in zip(targets, names, strict=True) for config in configs]
-    return tuple(
-        Subject(
-            id=letter,
-            target=target,
-            label=f"{name[:280]} · T={config.temperature:g}" if len(configs) > 1 else name[:300],
-            config=config,
-        )
-        for letter, (target, name, config) in zip(SUBJECT_IDS, pairs, strict=False)
-    )
 
 
 def names_in(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, sqrt
 
+from multi_llm_comparator.evaluation.measuring.crossing import headings
 from multi_llm_comparator.evaluation.measuring.results import Results
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import memory_words
@@ -34,7 +35,7 @@ def tradeoff_points(snapshot: EvaluationSnapshot, results: Results) -> tuple[Tra
 
     A subject that only chose has no speed: it wrote nothing.
     """
-    costs = {cost.subject: cost for cost in results.costs}
+    costs, names = {cost.subject: cost for cost in results.costs}, headings(snapshot.spec.subjects)
     found = []
     for result in results.of(results.sources[0]) if results.sources else ():
         cost, subject = costs[result.subject], snapshot.spec.subject(result.subject)
@@ -43,7 +44,7 @@ def tradeoff_points(snapshot: EvaluationSnapshot, results: Results) -> tuple[Tra
         found.append(
             TradeoffPoint(
                 subject=subject.id,
-                name=subject.name,
+                name=names[subject.id],
                 target=subject.target,
                 score=result.interval,
                 tokens_per_s=cost.tokens_per_s,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 
 from multi_llm_comparator.core.readable import NOTHING, Language
@@ -93,6 +93,16 @@ def outlook_sentence(
     return (
         say("visible_none", **values) if visible is None else say("visible_before", **values, points=_points(visible))
     )
+
+
+def count_sentence(sources: Mapping[str, int], models: int, ways: int, repeats: int, language: Language) -> str:
+    """``12 prompts × 2 models × 3 sets of parameters × 2 times each = 144 answers``; a factor of 1 is left out."""
+    say = words_of(language)
+    items = [items_words(say, source, n) for source, n in sources.items()]
+    factors = {"models_n": models, "ways_n": ways, "repeats_n": repeats}
+    told = [f"({' + '.join(items)})" if len(items) > 1 else items[0]]
+    told += [say(name, n=f"{n:,}") for name, n in factors.items() if n > 1]
+    return " × ".join(told) + say("answers_n", n=f"{sum(sources.values()) * models * ways * repeats:,}")
 
 
 def p_words(p: float) -> str:

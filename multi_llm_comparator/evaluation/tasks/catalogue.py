@@ -7,7 +7,7 @@ from pathlib import Path
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.tasks.base import Task, TaskOptions
-from multi_llm_comparator.evaluation.tasks.bbh import load_bbh
+from multi_llm_comparator.evaluation.tasks.bbh import load_bbh, shots_of
 from multi_llm_comparator.evaluation.tasks.ceval import load_ceval
 from multi_llm_comparator.evaluation.tasks.gsm8k import load_gsm8k
 from multi_llm_comparator.evaluation.tasks.mmlu import load_mmlu
@@ -23,6 +23,7 @@ PUBLISHED: Mapping[str, tuple[int, int]] = {
     "mmlu": (57, 14_042),
     "ceval": (52, 1_346),
     "gsm8k": (1, 1_319),
+    "bbh": (27, 6_511),
 }
 
 
@@ -49,6 +50,9 @@ def items_of(name: str, source: str | Path, options: TaskOptions) -> dict[str, i
     most. Raises as :func:`load_tasks`."""
     if source == HUB and name in PUBLISHED:
         subjects, items = PUBLISHED[name]
+        if name == "bbh":
+            # Its examples are questions that are then not asked.
+            items -= subjects * shots_of(options)
         share = min(1.0, len(options.subjects) / subjects) if options.subjects else 1.0
         asked = options.limit * (len(options.subjects) or subjects) if options.limit else items
         return {name: min(asked, round(items * share))}

@@ -52,6 +52,15 @@ def choices_after(prompt: Prompt, labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels) if not isinstance(prompt, str) else tuple(f" {label}" for label in labels)
 
 
+def led_by(prompt: Prompt, system: str) -> Prompt:
+    """The prompt with a system prompt before everything, where :attr:`TaskOptions.system_prompt` stands."""
+    if isinstance(prompt, str):
+        return _joined(system, prompt)
+    if not prompt or prompt[0].role != "system":
+        return (Message("system", system), *prompt)
+    return (Message("system", _joined(system, prompt[0].content)), *prompt[1:])
+
+
 def _joined(system_prompt: str, description: str) -> str:
     if not system_prompt or not description:
         return system_prompt or description

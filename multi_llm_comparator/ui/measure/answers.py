@@ -9,6 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.evaluation.measuring.asking import request_of
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -103,14 +104,14 @@ def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey,
         st.html(f'<p class="mlc-muted">{escape(_figures(cell))}</p>')
         if cell.state == "done":
             _draw_own_score(run, key, cell, position)
-        _draw_prompt_seen(run, key, cell)
+        _draw_prompt_seen(run, subject, key, cell)
         if snapshot.items[key.item].source == PROMPTS and quiet_button(
             "measure.ask_in_compare", icon="open_in_new", key=f"measure_ask_{key.subject}_{key.repeat}"
         ):
             _compare(snapshot, key.item, (subject,), seed=cell.seed)
 
 
-def _draw_prompt_seen(run: EvaluationRun, key: CellKey, cell: Cell) -> None:
+def _draw_prompt_seen(run: EvaluationRun, subject: Subject, key: CellKey, cell: Cell) -> None:
     """What the model read, examples and all. Of scored choices it is read from the task's data once it is asked for: a
     run does not keep a thousand copies of a subject's examples."""
     if cell.prompt:
@@ -122,8 +123,10 @@ def _draw_prompt_seen(run: EvaluationRun, key: CellKey, cell: Cell) -> None:
     name = f"measure_prompt_seen_{key.subject}_{key.repeat}"
     with st.expander(t("measure.prompt_seen"), key=name, on_change="rerun") as box:
         materials = perform(run.materials(), run.id, timeout_s=READING_S) if box.open else None
-        if materials is not None and isinstance(prompt := materials[key.item].item.prompt, str):
-            st.code(prompt, language=None, wrap_lines=True)
+        if materials is not None:
+            prompt = request_of(materials[key.item], subject.config.system_prompt).prompt
+            if isinstance(prompt, str):
+                st.code(prompt, language=None, wrap_lines=True)
 
 
 def _score(cell: Cell) -> str:
@@ -207,7 +210,7 @@ def _compare(snapshot: EvaluationSnapshot, number: int, subjects: tuple[Subject,
             subject.target,
             replace(
                 subject.config,
-                system_prompt=system or subject.config.system_prompt,
+                system_prompt=subject.config.system_prompt or system,
                 seed=subject.config.seed or seed or snapshot.spec.seed,
             ),
         )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.measuring.breakdown import TagResult, results_by_tag
+from multi_llm_comparator.evaluation.measuring.crossing import headings
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import difference_words, with_interval
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
@@ -28,7 +29,7 @@ def draw_by_tag(snapshot: EvaluationSnapshot) -> None:
             return
         found = _cached(snapshot)
         st.caption(t("measure.by_tag_why"))
-        names = {subject.id: cut_line(subject.name, LABEL_CHARS) for subject in snapshot.spec.subjects}
+        names = {key: cut_line(name, LABEL_CHARS) for key, name in headings(snapshot.spec.subjects).items()}
         st.dataframe(
             [_row(one, snapshot) for one in found],
             hide_index=True,

@@ -10,6 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.readable import NOTHING, cut_line
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
+from multi_llm_comparator.evaluation.measuring.crossing import headings
 from multi_llm_comparator.evaluation.measuring.matrix import SHOWS, Narrowing, Show, rows_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
@@ -69,7 +70,7 @@ def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
         show: Show = _choice("show", SHOWS, lambda one: t(f"measure.show_{one}"), key("show")) or "all"
         subject = tag = source = ""
         if len(snapshot.spec.subjects) > 1:
-            names = {one.id: cut_line(one.name, 60) for one in snapshot.spec.subjects}
+            names = {letter: cut_line(name, 60) for letter, name in headings(snapshot.spec.subjects).items()}
             all_models = t("measure.all_models")
             subject = _choice("looked_at", ["", *names], lambda one: names.get(one) or all_models, key("subject"))
         if tags:
@@ -134,7 +135,7 @@ def mark(cell: Cell) -> str:
 
 
 def _columns(snapshot: EvaluationSnapshot) -> dict[str, Any]:
-    names = {subject.id: cut_line(subject.name, 60) for subject in snapshot.spec.subjects}
+    names = {letter: cut_line(name, 60) for letter, name in headings(snapshot.spec.subjects).items()}
     return {
         "task": st.column_config.TextColumn(t("measure.task"), width="small"),
         "prompt": st.column_config.TextColumn(t("measure.column_prompt"), width="medium"),

@@ -8,7 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import MultiLLMError
-from multi_llm_comparator.evaluation.measuring.outlook import items_asked, outlook_lines
+from multi_llm_comparator.evaluation.measuring.outlook import count_line, items_asked, outlook_lines
 from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SEED, MAX_SUBJECTS
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.tasks.catalogue import LOADERS
@@ -24,13 +24,13 @@ from multi_llm_comparator.ui.measure.asked import (
     draw_prompt_choice,
     example_models,
 )
+from multi_llm_comparator.ui.measure.crossing import draw_crossing
 from multi_llm_comparator.ui.measure.in_compare import draw_try_row
 from multi_llm_comparator.ui.measure.lm_eval import draw_lm_eval
 from multi_llm_comparator.ui.measure.set_editor import draw_set_buttons
-from multi_llm_comparator.ui.measure.state import SETUP, Setup, start, task_names, tasks_of
+from multi_llm_comparator.ui.measure.state import SETUP, Setup, crossing_of, start, task_names, tasks_of
 
 MAX_LINE_CHARS = 4096
-TEMPERATURES = tuple(step / 10 for step in range(21))
 
 
 def draw_setup() -> None:
@@ -90,6 +90,8 @@ def _draw_tasks(setup: Setup) -> None:
     SETUP.line("data", "measure.folder", why=True, placeholder=t("measure.hub"), max_chars=MAX_LINE_CHARS)
     examples = t("measure.subjects_example")
     SETUP.line("subjects", "measure.subjects", why=True, placeholder=examples, max_chars=MAX_LINE_CHARS)
+    if "bbh" in setup.tasks and not setup.data.strip() and setup.shots:
+        st.caption(tn("measure.bbh_hub", setup.shots))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         SETUP.number("limit", 0, 20_000)
         SETUP.number("shots", 0, 64)
@@ -104,13 +106,7 @@ def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
     with st.popover(t("measure.parameters"), icon=":material/tune:", key="measure_tune", type="tertiary"):
         SETUP.number("max_tokens", 1, 8192)
         SETUP.temperature()
-        st.multiselect(
-            t("measure.also_at"),
-            TEMPERATURES,
-            [one for one in setup.also_at if one in TEMPERATURES],
-            help=t("measure.also_at_why"),
-            **SETUP.bind("also_at"),
-        )
+        draw_crossing(setup)
         SETUP.number("repeats", 1, MAX_REPEATS)
         SETUP.number("seed", 0, MAX_SEED)
         if find_spec("ray") is not None:
@@ -154,12 +150,17 @@ def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
 
 
 def _draw_outlook(setup: Setup, prompts: PromptSet | None) -> None:
-    """The smallest difference that so many prompts, and items of tasks, can show; or why tasks cannot be read."""
-    subjects = len(setup.models) * len({setup.temperature, *setup.also_at})
-    if subjects < 2:
+    """How many answers it will be, and the smallest difference that so many prompts, and items of tasks, can show; or
+    why tasks cannot be read, or what is too many."""
+    if not setup.models or (prompts is None and not task_names(setup)):
         return
+    models, language = len(setup.models), current_language()
     try:
-        lines = outlook_lines(_counted(setup, prompts), subjects, current_language())
+        ways, counts = crossing_of(setup).count, _counted(setup, prompts)
+        lines = [
+            count_line(counts, models, ways, setup.repeats, language),
+            *outlook_lines(counts, models * ways, language),
+        ]
     except MultiLLMError as exc:
         lines = [str(exc)]
     for line in lines:

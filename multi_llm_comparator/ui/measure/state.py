@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from multi_llm_comparator.comparison.presets import Presets
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.evaluation.example_set import example_set
+from multi_llm_comparator.evaluation.measuring.crossing import crossed, ways_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import (
     JUDGE_MODES,
     USUAL_RUBRIC,
+    Crossing,
     EvaluationSpec,
     JudgeSpec,
     Subject,
     TaskChoice,
     checked_spec,
-    crossed,
     names_in,
     subjects_of,
     task_choices,
@@ -70,6 +73,8 @@ class Setup:
     file: str = ""
     subjects: str = ""
     lm_eval: str = ""
+    presets: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
 
 
 def _first() -> Setup:
@@ -90,9 +95,9 @@ RUN: ShownRun[EvaluationRun, EvaluationSnapshot] = ShownRun("measure", lambda wo
 
 def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
     """Raises ConfigurationError: the setup cannot be evaluated as it is."""
-    temperatures = dict.fromkeys(round(one, 2) for one in (setup.temperature, *setup.also_at))
-    configs = [ModelConfig(temperature=one, max_tokens=setup.max_tokens) for one in temperatures]
-    subjects = crossed(setup.models, [label_of(target) for target in setup.models], configs)
+    crossing = crossing_of(setup)
+    ways = ways_of(crossing, Presets().named(crossing.presets))
+    subjects = crossed(setup.models, [label_of(target) for target in setup.models], ways)
     judge = {"target": setup.judge, "label": label_of(setup.judge)[:300], "mode": setup.judge_mode}
     if setup.rubric.strip():
         judge["rubric"] = setup.rubric
@@ -105,7 +110,21 @@ def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
         judge=JudgeSpec.model_validate(judge) if setup.judge else None,
         reference=_reference(setup, subjects) if prompts is not None else None,
         cluster={"address": setup.cluster.strip()} if setup.cluster.strip() else None,
+        crossing=crossing if crossing.presets or crossing.systems else None,
     )
+
+
+def crossing_of(setup: Setup) -> Crossing:
+    """Raises ConfigurationError: too many of something, or a system prompt that is too long."""
+    temperatures = tuple(dict.fromkeys(round(one, 2) for one in (setup.temperature, *setup.also_at)))
+    fields = {
+        "base": ModelConfig(temperature=temperatures[0], max_tokens=setup.max_tokens),
+        "presets": setup.presets,
+        # One alone is of the parameters above, and leaves a preset its own.
+        "temperatures": temperatures if len(temperatures) > 1 else (),
+        "systems": setup.systems,
+    }
+    return checked(Crossing, fields)
 
 
 def task_names(setup: Setup) -> list[str]:
@@ -138,7 +157,8 @@ def start() -> None:
 def set_up_again(run: EvaluationRun) -> None:
     """Set up another evaluation as this one was."""
     spec = run.spec
-    config, usual = spec.subjects[0].config, Setup()
+    config, usual = spec.crossing.base if spec.crossing else spec.subjects[0].config, Setup()
+    temperatures = spec.crossing.temperatures if spec.crossing else [one.config.temperature for one in spec.subjects]
     first = spec.tasks[0] if spec.tasks else None
     options = first.options if first else None
     SETUP.revise(
@@ -153,8 +173,10 @@ def set_up_again(run: EvaluationRun) -> None:
         shots_seed=options.seed if options else usual.shots_seed,
         data=(first.data or "") if first else "",
         repeats=spec.repeats,
-        temperature=config.temperature,
-        also_at=tuple(dict.fromkeys(one.config.temperature for one in spec.subjects))[1:],
+        temperature=temperatures[0] if temperatures else config.temperature,
+        also_at=tuple(dict.fromkeys(temperatures))[1:],
+        presets=spec.crossing.presets if spec.crossing else (),
+        systems=spec.crossing.systems if spec.crossing else (),
         seed=spec.seed,
         max_tokens=config.max_tokens,
         judge=spec.judge.target if spec.judge else "",

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.evaluation.measuring.crossing import headings
 from multi_llm_comparator.evaluation.measuring.results import Results
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.tradeoff import TradeoffPoint, radii, tradeoff_points
@@ -40,10 +41,10 @@ def draw_tradeoff(snapshot: EvaluationSnapshot, results: Results) -> None:
 
 def draw_openers(snapshot: EvaluationSnapshot, results: Results) -> None:
     """Each number opens the items behind it: what a model got wrong, of several sources in each."""
-    several = len(results.sources) > 1
+    several, names = len(results.sources) > 1, headings(snapshot.spec.subjects)
     with st.container(horizontal=True, gap="small", key="measure_openers"):
         for number, found in enumerate(one for one in results.subjects if one.interval is not None):
-            name = cut_line(snapshot.spec.subject(found.subject).name, LABEL_CHARS)
+            name = cut_line(names[found.subject], LABEL_CHARS)
             if several:
                 name = f"{name} · {source_name(words_of(current_language()), found.source)}"
             st.button(

@@ -38,6 +38,15 @@ def test_prompts_and_items_of_a_folder_are_counted_and_nothing_of_the_hub_is_fet
     assert items_asked(None, [TaskChoice(name="mmlu")]) == {"mmlu": 14_042}
     named = TaskOptions(subjects=("anatomy", "law"), limit=10)
     assert items_asked(None, [TaskChoice(name="mmlu", options=named)]) == {"mmlu": 20}
+    bbh = TaskChoice(name="bbh", options=TaskOptions(shots=2, subjects=("snarks",)))
+    # Less those that are its examples.
+    assert items_asked(
+        None,
+        [
+            TaskChoice(name="bbh"),
+        ],
+    ) == {"bbh": 6_511 - 27 * 3}
+    assert items_asked(None, [bbh]) == {"bbh": 239}
     with pytest.raises(DocumentError, match="none of the folders"):
         items_asked(None, [TaskChoice(name="mmlu", data=str(tmp_path / "gone"))])
 

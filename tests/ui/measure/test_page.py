@@ -9,12 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.applications.reading.process import read_image
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.presets import Presets
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.lm_eval_job import lm_eval_spec
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.opencompass_job import INSTALL
+from multi_llm_comparator.evaluation.prompt_library import PromptLibrary
 from multi_llm_comparator.evaluation.prompt_sets import checked_set
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.plans.saved import SavedPlans
@@ -35,6 +37,12 @@ from tests.ui.test_pages import asked, html_of, run_of
 
 JOB_S = 300.0
 DEMO = Path(__file__).parents[3] / "models" / "gguf" / "demo-small-Q8_0.gguf"
+
+
+def chosen(test: AppTest, name: str) -> Any:
+    """The list of several that shows a field."""
+    (found,) = [box for box in test.multiselect if str(box.key).startswith(f"measure_setup_{name}")]
+    return found
 
 
 def adding_page(run_id: str) -> None:
@@ -165,6 +173,57 @@ def test_an_evaluation_is_set_up_again_as_it_was(adders: Workbench, tmp_path: Pa
 
     assert asked(again) == asked(run)
     assert again.spec.judge is not None and again.spec.judge.label == "knows · custom"
+
+
+def test_models_are_crossed_with_presets_and_system_prompts_and_set_up_again_as_they_were(adders: Workbench) -> None:
+    Presets().save("warm", {"temperature": 0.9})
+    PromptLibrary().save("short", "Be brief.")
+    PromptLibrary().save("to fill in", "Be {{how}}.")
+    kept = PromptSets().save(ROWS)
+    test = opened()
+    test.selectbox(key="measure_setup_prompts_0").select(kept.id).run()
+    assert "2 prompts × 2 models = 4 answers" in [one.value for one in test.caption]
+    chosen(test, "presets").set_value(["", "warm"]).run()
+    assert chosen(test, "systems").options == [i18n.translate("en", "measure.no_system"), "short"]
+    chosen(test, "systems").set_value(["", "Be brief.", "Written by hand."]).run()
+    chosen(test, "also_at").set_value([0.5]).run()
+    assert any("at most 16" in one.value and "not 24" in one.value for one in test.caption)
+    chosen(test, "also_at").set_value([]).run()
+    chosen(test, "systems").set_value(["", "Be brief."]).run()
+    assert "2 prompts × 2 models × 4 sets of parameters = 16 answers" in [one.value for one in test.caption]
+    test.button(key="measure_start").click().run()
+    assert not test.exception
+    run = ended(adders, run_of(test))
+    assert [one.name for one in run.spec.subjects][:4] == [
+        "guesses · custom",
+        "guesses · custom · “Be brief.”",
+        "guesses · custom · warm",
+        "guesses · custom · warm · “Be brief.”",
+    ]
+    shown = html_of(opened(run=run.id))
+    assert "guesses · custom · warm" in shown
+    test = opened(run=run.id)
+    test.button(key="measure_again").click().run()
+    Presets().delete("warm")
+    test.button(key="measure_start").click().run()
+    assert not test.exception
+    assert any("no preset is called 'warm'; there are none yet" in one.value for one in test.toast)
+    Presets().save("warm", {"temperature": 0.9})
+    test.button(key="measure_start").click().run()
+    again = ended(adders, run_of(test))
+    assert again.id != run.id and again.spec.subjects == run.spec.subjects and again.spec.crossing == run.spec.crossing
+
+
+def test_where_questions_of_the_hub_become_examples_it_is_said(adders: Workbench) -> None:
+    test = opened()
+    groups = test.pills if hasattr(test, "pills") else test.button_group
+    (tasks,) = [box for box in groups if str(box.key).startswith("measure_setup_tasks")]
+    tasks.set_value(["bbh"]).run()
+    assert not test.exception
+    assert any(
+        "the first 5 questions of each subject are shown with their answers" in one.value for one in test.caption
+    )
+    assert any("bbh: 1,350 items" in one.value for one in test.caption)
 
 
 def test_before_tasks_are_asked_it_is_said_what_so_many_items_can_show(adders: Workbench, tmp_path: Path) -> None:
