@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.tune.curves import LOSS, VALIDATION_LOSS
-from multi_llm_comparator.ui.tune.pieces import note_text
+from multi_llm_comparator.ui.tune.pieces import named_briefly, note_text
 
 _NOTE_CHARS = 80
 MAX_NOTES = 6
@@ -32,7 +32,7 @@ def status(job: JobSnapshot) -> str:
         chips.append(f'<span class="mlc-muted">{escape(waits_for(job))}</span>')
     for note in list(job.notes)[-MAX_NOTES:]:
         text = note_text(note.text)
-        chips.append(note_chip(cut_line(text, _NOTE_CHARS), text, _NOTE_TONES[note.level]))
+        chips.append(note_chip(cut_line(named_briefly(text), _NOTE_CHARS), text, _NOTE_TONES[note.level]))
     if job.save_error:
         chips.append(note_chip(t("tune.not_saved"), said(job.save_error), STATE_TONES["failed"]))
     return f'<div class="mlc-plan-status">{"".join(chips)}</div>'
