@@ -21,7 +21,7 @@ _BREAK = "↵"
 # As cleaning and :class:`training.data.left_out.Reason` say it: why, and the place of the first one.
 _COUNTED = re.compile(r"([\d,]{1,20}) (left out|found, learnt all the same): (.*) \((.*)\)", re.DOTALL)
 # As messages quote a place of this machine.
-_PLACE = re.compile(r"'((?:/|[A-Za-z]:\\)[^'\n]*)'")
+_PLACE = re.compile(r"""(['"])((?:/|[A-Za-z]:\\)[^\n]*?)\1""")
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def named_briefly(text: str) -> str:
 
     def brief(found: re.Match[str]) -> str:
         # What has no folder before it may be anything else, such as a mark in a text.
-        return repr(called(found[1])) if len(Path(found[1]).parts) > 2 else found[0]
+        return repr(called(found[2])) if len(Path(found[2]).parts) > 2 else found[0]
 
     return _PLACE.sub(brief, text)
 
