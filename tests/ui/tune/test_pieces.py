@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from multi_llm_comparator.jobs.events import JobNote
@@ -20,7 +18,7 @@ from multi_llm_comparator.ui.tune.pieces import MAX_TOKENS_SHOWN, histogram_html
         ),
         ("'/home/me/uploads/0123456789abcdef-sums.csv', row 2", "'sums.csv', row 2"),
         (f"'/home/me/datasets/org--sums/{'c' * 40}' has chats", "'org/sums' has chats"),
-        (f"cannot read {str(Path("/home/o'neil/rows.jsonl"))!r}: gone", "cannot read 'rows.jsonl': gone"),
+        ('cannot read "/home/o\'neil/rows.jsonl": gone', "cannot read 'rows.jsonl': gone"),
         ("'data/train.jsonl', line 3", "'data/train.jsonl', line 3"),
         ("the mark '</s>', the placeholder '/no_think'", "the mark '</s>', the placeholder '/no_think'"),
     ],
