@@ -57,6 +57,7 @@ def strip(job: JobSnapshot) -> str:
     """One line of figures; every one has its place before it is known."""
     progress = job.progress
     losses, checked = job.curves.get(LOSS, ()), job.curves.get(VALIDATION_LOSS, ())
+    speed = last_of(job, "tokens_per_s")
     done = say.NOTHING if progress is None else f"{progress.done:,} / {progress.total:,}"
     pieces = [
         _figure("steps", done),
@@ -64,7 +65,7 @@ def strip(job: JobSnapshot) -> str:
         _figure("taken", say.seconds(_taken_s(job))),
         _figure("loss", from_to(losses)),
         _figure("validation", from_to(checked), _best(checked)),
-        _figure("speed", say.speed(last_of(job, "tokens_per_s")), unit=t("figure.speed_unit")),
+        _figure("speed", say.speed(speed), unit="" if speed is None else t("figure.speed_unit")),
         _figure("memory", say.size(_highest(job, "memory_bytes"))),
     ]
     return f'<div class="mlc-strip">{"".join(pieces)}</div>'
