@@ -72,7 +72,8 @@ async def _followed(work: Services, run: Distillation, as_json: bool) -> bool:
     await follow(work.runs, run, standing, "distill continue")
     now = run.snapshot()
     told = {"run_id": run.id, "state": run.state, "prompts": len(now.prompts), "done": now.done, "failed": now.failed}
-    say(f"{standing()}; write them: llm-cooperation distill write {run.id} FILE", as_json, told)
+    steps = f"llm-cooperation distill show {run.id}, then distill review, and distill write {run.id} FILE"
+    say(f"{standing()}; look at them: {steps}", as_json, told)
     return run.state == "done"
 
 
@@ -110,10 +111,25 @@ async def review(work: Services, run_id: str, key: str, verdict: str, text: str 
     say(f"{key}: {verdict}", as_json, {"run_id": run_id, "key": key, "review": verdict})
 
 
-async def write(work: Services, run_id: str, file: Path, only_reviewed: bool, as_json: bool) -> None:
-    """Raises DocumentError: no answer is to be used."""
-    run = (await work.distillations.get(run_id)).snapshot()
-    pairs = [(prompt, run.answers[prompt.key]) for prompt in run.prompts]
-    count = write_training_file(file.expanduser(), pairs, only_reviewed=only_reviewed)
+async def write(work: Services, run_id: str, file: Path, take_unreviewed: bool, as_json: bool) -> None:
+    """Raises DocumentError: no answer is to be used; RunAtWorkError: it is still being written, elsewhere."""
+    run = await work.distillations.get(run_id)
+    if take_unreviewed:
+        await run.take_unread()
+    now = run.snapshot()
+    count = write_training_file(file.expanduser(), now.pairs)
+    told = {
+        "answers": count,
+        "taken_unreviewed": now.reviewed("taken"),
+        "left_out": now.done - count,
+        "rejected": now.reviewed("rejected"),
+        "not_decided": now.reviewed("open"),
+    }
+    if now.can_be_taken:
+        messages.print(f"{now.can_be_taken} that nobody has looked at could be used too: --take-unreviewed")
     messages.print(f"tune with: llm-cooperation tune --data_path {file}")
-    say(f"{count} answers are in {file}", as_json, {"written": str(file), "answers": count})
+    said = (
+        f"{count} answers are in {file}, {told['taken_unreviewed']} of them without having been looked at; "
+        f"{told['left_out']} are left out: {told['rejected']} rejected, {told['not_decided']} not decided"
+    )
+    say(said, as_json, {"written": str(file), **told})

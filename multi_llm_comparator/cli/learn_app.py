@@ -74,7 +74,7 @@ def show_distilled(run_id: RunId, as_json: JsonOption = False) -> None:
 def review_distilled(
     run_id: RunId,
     key: Annotated[str, typer.Argument(help="Of an answer, as show lists it.")],
-    verdict: Annotated[str, typer.Argument(help="kept, rejected, or open.")],
+    verdict: Annotated[str, typer.Argument(help="kept, taken (unread), rejected, or open.")],
     text: Annotated[str | None, typer.Option(help="What is to stand there instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -86,11 +86,14 @@ def review_distilled(
 def write_distilled(
     run_id: RunId,
     file: Annotated[Path, typer.Argument(help="The .jsonl file to write: tune --data_path.")],
-    only_reviewed: Annotated[bool, typer.Option("--only-reviewed", help="Only what somebody kept.")] = False,
+    take_unreviewed: Annotated[
+        bool,
+        typer.Option("--take-unreviewed/--only-reviewed", help="Use those too that nobody has decided on."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the answers that are used as a file to tune with."""
-    do_stored("distilling", "write", run_id, file, only_reviewed, as_json)
+    """Write the answers that you decided to use as a file to tune with."""
+    do_stored("distilling", "write", run_id, file, take_unreviewed, as_json)
 
 
 @routing_commands.command("show")

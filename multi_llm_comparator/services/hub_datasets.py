@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.private_files import make_private_folder
@@ -21,6 +25,7 @@ ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 MAX_FILES = 1_000
 MAX_BYTES = 64 * 2**30
 _DONE = ".complete"
+WAIT_S = 0.2
 # It becomes the name of a folder, and comes from whoever answers, or from who names a data set.
 _COMMIT = re.compile(r"[0-9a-f]{6,64}")
 
@@ -57,7 +62,8 @@ async def fetch_dataset(
     patterns: Sequence[str] = (),
     on_progress: Callable[[int, int], None] = lambda done_bytes, total_bytes: None,
 ) -> Path:
-    """The folder with the data files of a data set, at one commit. What is there already is not fetched again.
+    """The folder with the data files of a data set, at one commit. What is there already is not fetched again, and
+    what another process is fetching is waited for.
 
     Args:
         client: asks the Hub.
@@ -79,20 +85,43 @@ async def fetch_dataset(
     if not _COMMIT.fullmatch(commit):
         raise DownloadError(f"the Hub calls the commit of {wanted.repo_id!r} {commit[:80]!r}, which is none")
     folder = place / commit
-    missing = [file for file in files if not (folder / file["name"]).is_file()]
-    total = sum(file["size_bytes"] for file in missing)
-    try:
-        make_private_folder(folder)
+    async with _alone(folder):
+        missing = [file for file in files if not (folder / file["name"]).is_file()]
+        total = sum(file["size_bytes"] for file in missing)
         if total + SPARE_BYTES > shutil.disk_usage(folder).free:
             raise DownloadError(f"{wanted.repo_id!r} needs {size(total)} of disk; free some space, or name files")
-    except OSError as exc:
-        raise DownloadError(f"{str(folder)!r} cannot be written: {exc.strerror}; check the folder") from exc
-    wish = {"op": "download", "repo_type": "dataset", "repo_id": wanted.repo_id, "commit": commit}
-    download = {**wish, "folder": str(folder.resolve()), "files": missing}
-    await client.ask(download, lambda told: on_progress(int(told["done_bytes"]), total))
-    if not patterns:
-        (folder / _DONE).touch()
+        if missing:
+            wish = {"op": "download", "repo_type": "dataset", "repo_id": wanted.repo_id, "commit": commit}
+            download = {**wish, "folder": str(folder.resolve()), "files": missing}
+            await client.ask(download, lambda told: on_progress(int(told["done_bytes"]), total))
+        if not patterns:
+            (folder / _DONE).touch()
     return folder
+
+
+@asynccontextmanager
+async def _alone(folder: Path) -> AsyncIterator[None]:
+    """A folder that is made, and in which nobody else fetches, in no other process either; who does is waited for. One
+    that was killed holds nobody up.
+
+    Raises:
+        DownloadError: it cannot be written.
+    """
+    # It stays: whoever waits for a file that is gone would wait for another one than who comes later.
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0, mode=0o600, thread_local=False)
+    try:
+        make_private_folder(folder)
+        while not lock.is_locked:
+            try:
+                lock.acquire()
+            except Timeout:
+                await asyncio.sleep(WAIT_S)
+    except (OSError, NotImplementedError) as exc:
+        raise DownloadError(f"{str(folder)!r} cannot be written: {exc}; check the folder") from exc
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _data_files(wanted: HubDataset, listed: Sequence[dict[str, Any]], patterns: Sequence[str]) -> list[dict[str, Any]]:

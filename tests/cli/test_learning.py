@@ -42,11 +42,18 @@ def test_a_model_writes_data_which_is_reviewed_and_written(home: Path, tmp_path:
     assert (run["state"], run["prompts"], run["done"]) == ("done", 2, 2)
     first, second = told("show", run["run_id"])["answers"]
     assert (first["prompt"], first["answer"], first["review"]) == ("hi", " one two", "open")
+    data = tmp_path / "data.jsonl"
+    code, _, err = command(home, "distill", "write", run["run_id"], str(data))
+    assert code == 2 and "no answer is to be used" in err and not data.exists()
     told("review", run["run_id"], first["key"], "kept", "--text", "one, two")
+    written = told("write", run["run_id"], str(data))
+    assert (written["answers"], written["left_out"], written["not_decided"]) == (1, 1, 1)
+    assert json.loads(data.read_text(encoding="utf-8"))["messages"][-1]["content"] == "one, two"
+    written = told("write", run["run_id"], str(data), "--take-unreviewed")
+    assert (written["answers"], written["taken_unreviewed"], written["left_out"]) == (2, 1, 0)
     told("review", run["run_id"], second["key"], "rejected")
-    written = told("write", run["run_id"], str(tmp_path / "data.jsonl"))
-    assert written["answers"] == 1
-    assert json.loads((tmp_path / "data.jsonl").read_text(encoding="utf-8"))["messages"][-1]["content"] == "one, two"
+    written = told("write", run["run_id"], str(data), "--only-reviewed")
+    assert (written["answers"], written["rejected"], written["taken_unreviewed"]) == (1, 1, 0)
     assert command(home, "distill", "review", run["run_id"], first["key"], "fine")[0] == 2
 
 

@@ -150,7 +150,9 @@ class DistillationLife(Life):
         first, half = await self.source.next_calls(2)
         await first.answer("7")
         await self.half_answered(half)
-        return await self.stored(run, ("done", "7"))
+        stored = await self.stored(run, ("done", "7"))
+        await run.review(run.prompts[0].key, "kept")
+        return stored
 
     def said(self, run: LiveRun) -> str | None:
         return list(run.snapshot().answers.values())[-1].text or None

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
 from multi_llm_comparator.training.data.data_process import DataProcess
 from multi_llm_comparator.training.data.hub_data import fetched, fetched_here
 from multi_llm_comparator.training.data.spec import DataSpec
-from tests.support.hub_server import COMMIT, HubServer, serving
+from tests.support.hub_server import COMMIT, PIECE, HubServer, serving
 
 ROW = json.dumps({"prompt": "hi", "completion": "hello"}).encode() + b"\n"
 
@@ -41,6 +45,40 @@ async def test_data_files_are_fetched_once_and_found_again_without_the_hub(hub: 
     assert len(hub.requests) == asked
     assert await fetch_dataset(client, named("org/rows"), tmp_path) == folder
     assert not any("/resolve/" in path for _, path, _ in hub.requests[asked:])
+
+
+FETCHES = """
+from multi_llm_comparator.training.data.hub_data import fetched_here
+from multi_llm_comparator.training.data.spec import DataSpec
+print(fetched_here(DataSpec(source="hf:org/long")).source)
+"""
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_what_another_process_is_fetching_is_waited_for_and_taken_over_where_it_is_killed(
+    hub: Any, tmp_path: Path, is_killed: bool
+) -> None:
+    rows = ROW * (4 * PIECE // len(ROW))
+    hub.repositories["org/long"] = {"train.jsonl": rows}
+    hub.stall_after["train.jsonl"] = PIECE
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "MLC_HOME": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", FETCHES], env=environment, stdout=subprocess.PIPE) as other:
+        await asyncio.to_thread(hub.stalled.wait, 120)
+        client = HubClient(tmp_path / "models", endpoint=hub.url)
+        # Two pages of one process wait as well.
+        here = [asyncio.create_task(fetch_dataset(client, named("org/long"), tmp_path)) for _ in range(2)]
+        while sum(path.startswith("/api/datasets/org/long") for _, path, _ in hub.requests) < 3:
+            await asyncio.sleep(0.01)
+        if is_killed:
+            other.kill()
+        else:
+            hub.going_on.set()
+        folders = await asyncio.gather(*here)
+        hub.going_on.set()
+        assert (await asyncio.to_thread(other.wait) == 0) is not is_killed
+    assert [(folder / "train.jsonl").read_bytes() == rows for folder in folders] == [True, True]
+    asked = [path for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path]
+    assert len(asked) == 1 + is_killed
 
 
 async def test_only_named_files_are_fetched(hub: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.services.mlflow_pages import LOG_FILE, MAX_LOG_BYTES, MlflowPages
+from multi_llm_comparator.services.mlflow_pages import LOG_FILE, MAX_LOG_BYTES, MlflowPages, ui_command
 
 URI = "sqlite:////home/mlflow.db"
 SERVES = """#!{python}
@@ -64,8 +64,18 @@ def test_why_they_ended_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert pages.problem == "no network"
 
 
+def test_what_pip_put_beside_the_interpreter_is_found_in_an_environment_that_is_not_activated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner(tmp_path, monkeypatch, SERVES)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert ui_command(URI, 1)[:2] == [str(tmp_path / "uvx"), "mlflow"]
+
+
 def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(ConfigurationError, match="pip install uv"):
         MlflowPages(URI, tmp_path).start()
 

@@ -84,8 +84,13 @@ def usable(dataset: Dataset) -> Iterator[Example]:
 
 
 def inspected(dataset: Dataset) -> dict[str, Any]:
-    """What a page shows of a data set at first sight."""
+    """What a page shows of a data set at first sight. Raises DocumentError: no row can be read, and why not."""
     detection = dataset.detection
+    if not detection.looked_at:
+        first = next(iter(dataset), None)
+        if isinstance(first, Refused):
+            raise DocumentError(f"no row can be read: {first.why} ({first.where}); correct it, or choose other data")
+        raise DocumentError(f"{dataset.name} has no rows; choose other data")
     shown: list[dict[str, Any]] = []
     if not detection.needs_mapping:
         for found in islice(dataset, SHOWN_ROWS):

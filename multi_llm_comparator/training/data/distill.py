@@ -23,7 +23,8 @@ MAX_PROMPT_CHARS = 100_000
 MAX_ALL_CHARS = 50_000_000
 _TEXTS = (*PROMPTS, "instruction", "text")
 
-Review = Literal["open", "kept", "rejected"]
+# What a person decided: nothing yet, to use it as it was read or edited, to use it unread, not to use it.
+Review = Literal["open", "kept", "taken", "rejected"]
 AnswerState = Literal["waiting", "done", "failed"]
 
 
@@ -58,7 +59,7 @@ class DistilledAnswer:
     """What became of a prompt.
 
     ``text`` is what the model said, ``edited`` what a person made of it. ``is_cut``: it reached the most tokens and has
-    no end; such an answer is used only where a person kept it.
+    no end; such an answer is not taken unread with the others.
     """
 
     state: AnswerState = "waiting"
@@ -74,11 +75,15 @@ class DistilledAnswer:
     def final(self) -> str:
         return self.text if self.edited is None else self.edited
 
-    def is_used(self, *, only_reviewed: bool) -> bool:
-        """Whether it goes into the training file."""
-        if self.state != "done" or self.review == "rejected" or not self.final.strip():
-            return False
-        return self.review == "kept" or not (only_reviewed or self.is_cut)
+    @property
+    def is_used(self) -> bool:
+        """Whether it goes into the training file: a person decided so."""
+        return self.state == "done" and self.review in ("kept", "taken") and bool(self.final.strip())
+
+    @property
+    def can_be_taken(self) -> bool:
+        """Whether it may be used without having been looked at, and nobody has decided yet."""
+        return self.state == "done" and self.review == "open" and not self.is_cut and bool(self.final.strip())
 
 
 def make_prompts(conversations: Iterable[tuple[Message, ...]]) -> tuple[DistillPrompt, ...]:
@@ -150,22 +155,25 @@ def training_line(prompt: DistillPrompt, answer: DistilledAnswer) -> str:
     return json.dumps({"messages": messages}, ensure_ascii=False) + "\n"
 
 
-def write_training_file(
-    path: Path, answers: Iterable[tuple[DistillPrompt, DistilledAnswer]], *, only_reviewed: bool = False
-) -> int:
-    """Write the answers that are used as JSON lines of ``messages``; how many they are.
+def training_file(answers: Iterable[tuple[DistillPrompt, DistilledAnswer]]) -> str:
+    """The answers that are used, as JSON lines of ``messages``.
 
-    Args:
-        path: the file, replaced whole.
-        answers: of a run, with their prompts.
-        only_reviewed: leave out what nobody has looked at.
+    Raises:
+        DocumentError: none is used.
+    """
+    lines = [training_line(prompt, answer) for prompt, answer in answers if answer.is_used]
+    if not lines:
+        raise DocumentError("no answer is to be used; keep some first, or take those that nobody has looked at")
+    return "".join(lines)
+
+
+def write_training_file(path: Path, answers: Iterable[tuple[DistillPrompt, DistilledAnswer]]) -> int:
+    """Replace the file with the answers that are used; how many they are.
 
     Raises:
         DocumentError: none is used.
         NotWrittenError: the file cannot be written.
     """
-    lines = [training_line(p, answer) for p, answer in answers if answer.is_used(only_reviewed=only_reviewed)]
-    if not lines:
-        raise DocumentError("no answer is to be used; keep some first")
-    write_atomically(path, "".join(lines))
-    return len(lines)
+    text = training_file(answers)
+    write_atomically(path, text)
+    return text.count("\n")

@@ -42,6 +42,22 @@ class DistillationSnapshot(RunSnapshot):
     def failed(self) -> int:
         return sum(answer.state == "failed" for answer in self.answers.values())
 
+    @property
+    def used(self) -> int:
+        return sum(answer.is_used for answer in self.answers.values())
+
+    @property
+    def can_be_taken(self) -> int:
+        return sum(answer.can_be_taken for answer in self.answers.values())
+
+    def reviewed(self, *reviews: Review) -> int:
+        """How many of the answers that were given were decided on in one of these ways."""
+        return sum(answer.state == "done" and answer.review in reviews for answer in self.answers.values())
+
+    @property
+    def pairs(self) -> list[tuple[DistillPrompt, DistilledAnswer]]:
+        return [(prompt, self.answers[prompt.key]) for prompt in self.prompts]
+
 
 class Distillation(TaskRun[DistillationSnapshot, Literal[""]]):
     """Prompts being answered."""
@@ -106,13 +122,13 @@ class Distillation(TaskRun[DistillationSnapshot, Literal[""]]):
         self._failures = 0 if answer.state == "done" else self._failures + 1
         if self._failures >= MAX_FAILURES:
             self.error = f"{MAX_FAILURES} prompts in a row were not answered: {answer.error}"
-        await self._put(prompt.key, answer)
+        await self._put({prompt.key: answer})
 
-    async def _put(self, key: str, answer: DistilledAnswer) -> None:
-        self.answers[key] = answer
+    async def _put(self, answers: Mapping[str, DistilledAnswer]) -> None:
+        self.answers.update(answers)
         self.version += 1
         # Of a run that is over nobody holds the lease; writing the run itself then checks that it is as it was.
-        await self._commit(key, run=self.is_over)
+        await self._commit(*answers, run=self.is_over)
 
     # --- review -----------------------------------------------------------------------------------------------------
 
@@ -127,7 +143,24 @@ class Distillation(TaskRun[DistillationSnapshot, Literal[""]]):
         answer = self.answers.get(key)
         if answer is None or answer.state != "done":
             raise DocumentError(f"there is no answer {key!r} to review yet; wait until it is written")
-        await self._put(key, replace(answer, review=review, edited=answer.edited if edited is None else edited))
+        edited = answer.edited if edited is None else edited
+        await self._put({key: replace(answer, review=review, edited=edited)})
+
+    async def take_unread(self) -> None:
+        """Use the answers that nobody has looked at; those that come later, or have no end, are still to be decided.
+
+        Raises:
+            RunAtWorkError: another process works on the run.
+        """
+        await self._decide("taken", [key for key, answer in self.answers.items() if answer.can_be_taken])
+
+    async def leave_unread(self) -> None:
+        """Take that back. Raises as :meth:`take_unread`."""
+        await self._decide("open", [key for key, answer in self.answers.items() if answer.review == "taken"])
+
+    async def _decide(self, review: Review, keys: Sequence[str]) -> None:
+        self.refuse_elsewhere()
+        await self._put({key: replace(self.answers[key], review=review) for key in keys})
 
     # --- what is stored ---------------------------------------------------------------------------------------------
 

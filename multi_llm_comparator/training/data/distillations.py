@@ -14,18 +14,10 @@ from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.task_kind import TaskRunKind
 from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
-from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, training_line
+from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, training_file
 from multi_llm_comparator.training.data.distillation import KIND, SCHEMA_VERSION, Distillation, DistillationSnapshot
 
-
-def training_file(snapshot: DistillationSnapshot) -> str:
-    """The answers that are used, as a training file."""
-    answers = snapshot.answers
-    pairs = ((prompt, answers[prompt.key]) for prompt in snapshot.prompts if prompt.key in answers)
-    return "".join(training_line(prompt, one) for prompt, one in pairs if one.is_used(only_reviewed=False))
-
-
-export_distillation = Exports[DistillationSnapshot]("a distillation", jsonl=lambda snapshot, _: training_file(snapshot))
+export_distillation = Exports[DistillationSnapshot]("a distillation", jsonl=lambda run, _: training_file(run.pairs))
 
 
 class DistillationRegistry(TaskRunKind[Distillation]):

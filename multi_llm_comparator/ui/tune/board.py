@@ -45,15 +45,17 @@ def _draw(job: JobSnapshot, beside: list[JobSnapshot]) -> None:
     if job.state == "running" and job.progress is not None:
         st.progress(job.progress.share)
     st.html(strip(job))
-    _draw_charts(job, beside)
+    # A job that ended before its first step leaves nothing to draw.
+    if not job.is_over or job.curves or beside:
+        _draw_charts(job, beside)
     answers, rows, data, log = st.tabs(
         [t("tune.tab_answers"), t("tune.tab_validation"), t("tune.tab_lineage"), t("tune.tab_log")], key="tune_tabs"
     )
     with answers:
         options = options_of(job)
-        draw_samples(job.samples, job.id, options.fixed_prompts if options is not None else ())
+        draw_samples(job, options.fixed_prompts if options is not None else ())
     with rows:
-        draw_validation(job.samples)
+        draw_validation(job)
     with data:
         draw_lineage(job)
     with log:

@@ -102,7 +102,8 @@ def _draw_rule(rule: str, count: RuleCount) -> None:
                 on_change=lambda: _switch(switch, bool(st.session_state[key])),
             )
         else:
-            st.html(f'<span title="{escape(t(f"tune.rule_{rule}_why"))}">{escape(t(f"tune.rule_{rule}"))}</span>')
+            named = f'<small title="{escape(t(f"tune.rule_{rule}_why"))}">{escape(t(f"tune.rule_{rule}"))}</small>'
+            st.html(named, width="content")
         words, found = "tune.found_n" if count.left_out else "tune.found_kept_n", {"n": count.found}
         opener(words, _draw_examples, count, key=f"tune_found_{rule}", type="tertiary", values=found)
 

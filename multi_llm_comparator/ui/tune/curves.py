@@ -43,6 +43,10 @@ class JobLine:
     curves: Mapping[str, Sequence[Point]]
 
 
+# Others in thousands; a rate of 1.5 thousandths would be written with the sign of a million.
+_TICKS = {"memory_bytes": ".3~g", "learning_rate": ".2~e"}
+
+
 def loss_chart(lines: Sequence[JobLine], page: str) -> Figure:
     """Losses by step, of one job or of several over each other. ``page`` is "light" or "dark"."""
     traces: list[Figure] = []
@@ -85,7 +89,7 @@ def small_charts(curves: Mapping[str, Sequence[Point]], tone: Tone, page: str) -
             "domain": list(along),
             "anchor": f"x{suffix}",
             "rangemode": "tozero",
-            "tickformat": ".2~s" if series != "memory_bytes" else ".3~g",
+            "tickformat": _TICKS.get(series, ".2~s"),
             "exponentformat": "power",
         }
         titles.append(_title(t(f"tune.series_{series}"), across[0], along[1]))
@@ -143,6 +147,8 @@ def _line(
         "name": name,
         "opacity": opacity,
         "line": {"color": colour, "width": width, "dash": dash},
+        # The first evaluation is before the first step: its mark is half outside.
+        "cliponaxis": not markers,
         "marker": {"color": colour, "size": 6},
         "showlegend": legend,
         "hovertemplate": f"{t('tune.step_n', n='%{x}')}<br>{name}: %{{y:.4g}}<extra></extra>",

@@ -17,13 +17,12 @@ from multi_llm_comparator.ui.kit.buttons import button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.asked import asked, forget
-from multi_llm_comparator.ui.tune.sources import KINDS, Source, SourceKind, example_for, keep_upload
+from multi_llm_comparator.ui.tune.sources import KINDS, UPLOADS, Source, SourceKind, example_for, keep_upload
 from multi_llm_comparator.ui.tune.state import Draft, change_draft, current_draft, draft_revision
 from multi_llm_comparator.workbench import get_workbench
 
 ENDINGS = ("json", "jsonl", "csv", "tsv", "parquet")
 MAX_LOCATION_CHARS = 4096
-UPLOADS = "uploads"
 _KIND = "tune_source_kind"
 
 

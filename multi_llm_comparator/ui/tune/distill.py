@@ -22,7 +22,7 @@ from multi_llm_comparator.ui.kit.actions import perform, warn
 from multi_llm_comparator.ui.kit.buttons import main_button, opener
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.targets import known_targets, offered_targets
-from multi_llm_comparator.ui.tune.sources import keep_upload
+from multi_llm_comparator.ui.tune.sources import UPLOADS, keep_upload
 from multi_llm_comparator.ui.tune.state import draft_revision, open_run, show_run
 from multi_llm_comparator.workbench import get_workbench
 
@@ -30,7 +30,6 @@ ENDINGS = ("txt", "json", "jsonl", "csv", "tsv", "parquet")
 MAX_PROMPTS_CHARS = 200_000
 MAX_SYSTEM_CHARS = 8000
 MAX_ANSWER_TOKENS, USUAL_TOKENS = 4096, 256
-UPLOADS = "uploads"
 READING_S = 60.0
 
 

@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.tune.curves import LOSS, VALIDATION_LOSS
-from multi_llm_comparator.ui.tune.pieces import note_text
+from multi_llm_comparator.ui.tune.pieces import named_briefly, note_text
 
 _NOTE_CHARS = 80
 MAX_NOTES = 6
@@ -32,7 +32,7 @@ def status(job: JobSnapshot) -> str:
         chips.append(f'<span class="mlc-muted">{escape(waits_for(job))}</span>')
     for note in list(job.notes)[-MAX_NOTES:]:
         text = note_text(note.text)
-        chips.append(note_chip(cut_line(text, _NOTE_CHARS), text, _NOTE_TONES[note.level]))
+        chips.append(note_chip(cut_line(named_briefly(text), _NOTE_CHARS), text, _NOTE_TONES[note.level]))
     if job.save_error:
         chips.append(note_chip(t("tune.not_saved"), said(job.save_error), STATE_TONES["failed"]))
     return f'<div class="mlc-plan-status">{"".join(chips)}</div>'
@@ -57,6 +57,7 @@ def strip(job: JobSnapshot) -> str:
     """One line of figures; every one has its place before it is known."""
     progress = job.progress
     losses, checked = job.curves.get(LOSS, ()), job.curves.get(VALIDATION_LOSS, ())
+    speed = last_of(job, "tokens_per_s")
     done = say.NOTHING if progress is None else f"{progress.done:,} / {progress.total:,}"
     pieces = [
         _figure("steps", done),
@@ -64,7 +65,7 @@ def strip(job: JobSnapshot) -> str:
         _figure("taken", say.seconds(_taken_s(job))),
         _figure("loss", from_to(losses)),
         _figure("validation", from_to(checked), _best(checked)),
-        _figure("speed", say.speed(last_of(job, "tokens_per_s")), unit=t("figure.speed_unit")),
+        _figure("speed", say.speed(speed), unit="" if speed is None else t("figure.speed_unit")),
         _figure("memory", say.size(_highest(job, "memory_bytes"))),
     ]
     return f'<div class="mlc-strip">{"".join(pieces)}</div>'

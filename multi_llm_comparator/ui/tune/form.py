@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.tune.data_work import Inspected
 from multi_llm_comparator.ui.tune.mapping import draw_mapping, guessed
-from multi_llm_comparator.ui.tune.pieces import note_text
+from multi_llm_comparator.ui.tune.pieces import named_briefly, note_text
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft
 
 MAX_NOTES = 5
@@ -39,7 +39,7 @@ def draw_form(found: Inspected) -> bool:
         draw_mapping(detection.columns)
         quiet_button("tune.map_back", partial(change_draft, mapping=None), icon="auto_awesome", key="tune_map_back")
     for note in found.notes[:MAX_NOTES]:
-        st.caption(plain(note_text(note)))
+        st.caption(plain(named_briefly(note_text(note))))
     return detection.usable > 0
 
 

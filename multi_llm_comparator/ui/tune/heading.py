@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 import streamlit as st
 
@@ -33,7 +34,9 @@ def _draw_actions(job: JobSnapshot) -> None:
     if not job.is_over:
         run_heading.draw_stop("tune", job.id, stop, help=t("tune.stop_why"), disabled=job.phase == "stopping")
     elif job.state in _RESUMABLE:
-        run_heading.draw_resume("tune", "tune.resume", resume, job.id, why=True, type="primary")
+        # Of a failed one the next step stands beside what went wrong.
+        kind: Literal["primary", "secondary"] = "secondary" if job.state == "failed" else "primary"
+        run_heading.draw_resume("tune", "tune.resume", resume, job.id, why=True, type=kind)
     quiet_button("tune.duplicate", duplicate, job, icon="content_copy", key="tune_duplicate", why=True)
     opener("tune.beside", draw_beside_choice, job, icon="ssid_chart", key="tune_beside", type="tertiary")
     opener("tune.delete", _draw_delete, job, icon="delete", key="tune_delete", type="tertiary")

@@ -18,6 +18,7 @@ from multi_llm_comparator.ui.kit.mlflow_button import draw_mlflow
 from multi_llm_comparator.ui.tune.again import options_of
 from multi_llm_comparator.ui.tune.beside import option_name, value_text
 from multi_llm_comparator.ui.tune.options import FIELDS, choice_name
+from multi_llm_comparator.ui.tune.sources import called
 
 LINEAGE_FILE = "tuning.json"
 MAX_LINEAGE_BYTES = 4 * 2**20
@@ -58,8 +59,8 @@ def _origin(job: JobSnapshot, known: Mapping[str, Any]) -> list[tuple[str, str]]
     options = job.spec.options
     data = options.get("data")
     source = data.get("source") if isinstance(data, dict) else None
-    pairs = [(t("tune.block_base"), value_text(_named(options.get("model_path"))))]
-    pairs += [(t("tune.block_data"), value_text(_named(source)))]
+    pairs = [(t("tune.block_base"), _named(options.get("model_path")))]
+    pairs += [(t("tune.block_data"), _named(source))]
     for name in ("model", "data"):
         if isinstance(value := known.get(name), str):
             pairs.append((t(f"tune.hash_{name}"), value))
@@ -72,7 +73,9 @@ def _origin(job: JobSnapshot, known: Mapping[str, Any]) -> list[tuple[str, str]]
 
 
 def _chosen(name: str, value: Any) -> str:
-    return choice_name(name, value) if FIELDS[name].kind == "choice" else value_text(value)
+    if FIELDS[name].kind == "choice":
+        return choice_name(name, value)
+    return t("tune.option_auto") if value == "auto" else value_text(value)
 
 
 def _draw_contamination(found: Mapping[str, Any]) -> None:
@@ -85,10 +88,10 @@ def _draw_contamination(found: Mapping[str, Any]) -> None:
 
 
 def _named(path: object) -> str:
-    """A path with its last part in front, which is what people look for."""
+    """A path with its name in front, which is what people look for."""
     text = str(path or "")
-    name = Path(text).name
-    return f"{name} ({text})" if name and name != text else text
+    name = called(text)
+    return f"{name} ({text})" if name and name != text else text or say.NOTHING
 
 
 def left_out(known: Mapping[str, Any]) -> list[tuple[str, int, int]]:

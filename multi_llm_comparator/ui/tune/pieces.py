@@ -6,18 +6,22 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from pathlib import Path
 
 import streamlit as st
 
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.said import said
+from multi_llm_comparator.ui.tune.sources import called
 
 MAX_TOKENS_SHOWN = 1500
 # What a token of line breaks and nothing else looks like.
 _BREAK = "↵"
 # As cleaning and :class:`training.data.left_out.Reason` say it: why, and the place of the first one.
 _COUNTED = re.compile(r"([\d,]{1,20}) (left out|found, learnt all the same): (.*) \((.*)\)", re.DOTALL)
+# As messages quote a place of this machine.
+_PLACE = re.compile(r"""(['"])((?:/|[A-Za-z]:\\)[^\n]*?)\1""")
 
 
 @contextmanager
@@ -37,6 +41,17 @@ def note_text(note: str) -> str:
         return t(words, count=count, why=said(why), where=where)
     words, (file, colon, rest) = said(note), note.partition(": ")
     return f"{file}: {said(rest)}" if colon and words == note else words
+
+
+def named_briefly(text: str) -> str:
+    """The same with files and folders of this machine by their names, as the reader knows them; the whole places belong
+    into details."""
+
+    def brief(found: re.Match[str]) -> str:
+        # What has no folder before it may be anything else, such as a mark in a text.
+        return repr(called(found[2])) if len(Path(found[2]).parts) > 2 else found[0]
+
+    return _PLACE.sub(brief, text)
 
 
 def tokens_html(pieces: Sequence[tuple[str, bool]]) -> str:

@@ -1,4 +1,4 @@
-"""A distillation as one watches and reviews it: each answer is kept, edited or rejected, and what is left is data."""
+"""A distillation as one watches and reviews it: answers are data once it is decided to use them, each or all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POLL_S = 1.0
 PAGE = 8
 MAX_EDIT_CHARS = 20_000
 MAX_TITLE_CHARS = 120
-SHOWN = ("all", "open", "kept", "rejected", "failed")
+SHOWN = ("all", "open", "kept", "taken", "rejected", "failed")
 WRITTEN = "written"
 
 _VERDICTS: tuple[tuple[Review, str], ...] = (("kept", "check"), ("rejected", "close"))
@@ -71,50 +71,68 @@ def taken(run_id: str) -> DistillationSnapshot | None:
 
 
 def _status(run: DistillationSnapshot) -> str:
-    kept = sum(answer.review == "kept" for answer in run.answers.values())
+    reviewed, taken_unread, undecided = run.reviewed("kept", "rejected"), run.reviewed("taken"), run.reviewed("open")
     target = run.options.target
     chips = f"{state_of_run(run.state)}{model_label(name_of(target), tone_of(target))}"
     pieces = [
         figure(f"{run.done:,} / {len(run.prompts):,}", t("tune.write_answered"), t("tune.write_answered_why")),
         figure(say.count(run.failed), t("tune.write_unanswered"), t("tune.write_unanswered_why")),
-        figure(say.count(kept), t("tune.write_kept"), t("tune.write_kept_why")),
-        figure(say.count(len(used(run, only_reviewed=False))), t("tune.write_used"), t("tune.write_used_why")),
+        figure(say.count(reviewed), t("tune.write_reviewed"), t("tune.write_reviewed_why")),
+        figure(
+            say.count(run.used),
+            t("tune.write_used"),
+            t("tune.write_used_why"),
+            note=t("tune.write_unread_n", n=say.count(taken_unread)) if taken_unread else None,
+            warns=True,
+        ),
+        figure(
+            say.count(run.done - run.used),
+            t("tune.write_left_out"),
+            t("tune.write_left_out_why"),
+            note=t("tune.write_undecided_n", n=say.count(undecided)) if undecided else None,
+        ),
     ]
     return f'<div class="mlc-plan-status">{chips}</div><div class="mlc-strip">{"".join(pieces)}</div>'
 
 
-def used(run: DistillationSnapshot, *, only_reviewed: bool) -> list[tuple[DistillPrompt, DistilledAnswer]]:
-    """The answers that would become data."""
-    pairs = ((prompt, run.answers[prompt.key]) for prompt in run.prompts)
-    return [(prompt, answer) for prompt, answer in pairs if answer.is_used(only_reviewed=only_reviewed)]
-
-
 def _draw_use(run: DistillationSnapshot) -> None:
+    """What is decided for all answers at once, each with how many these are."""
     with st.container(horizontal=True, vertical_alignment="center", key="tune_write_use"):
-        only_reviewed = st.toggle(
-            t("tune.write_only_kept"), key=f"tune_write_only_kept_{run.id}", help=t("tune.write_only_kept_why")
-        )
-        count = len(used(run, only_reviewed=only_reviewed))
         main_button(
             "tune.write_use",
             _use,
             run.id,
-            only_reviewed,
             icon="model_training",
             key="tune_write_use_button",
-            values={"n": count},
-            disabled=not count,
+            values={"n": run.used},
+            why=True,
+            disabled=not run.used,
         )
+        for name, count, icon in (
+            ("take_unread", run.can_be_taken, "done_all"),
+            ("leave_unread", run.reviewed("taken"), "undo"),
+        ):
+            if count:
+                values, key = {"n": count}, f"tune_write_{name}"
+                button(f"tune.write_{name}", _decide, run.id, name, icon=icon, key=key, values=values, why=True)
 
 
-def _use(run_id: str, only_reviewed: bool) -> None:
+def _decide(run_id: str, name: str) -> None:
+    async def work() -> None:
+        run = await get_workbench().distillations.get(run_id)
+        await (run.take_unread() if name == "take_unread" else run.leave_unread())
+
+    perform(work(), run_id)
+
+
+def _use(run_id: str) -> None:
     """Write the file, and set up a tuning with it."""
     run = taken(run_id)
     if run is None:
         return
     place = get_workbench().settings.home / WRITTEN / f"{run.id}.jsonl"
     place.parent.mkdir(parents=True, exist_ok=True)
-    count = attempt(lambda: write_training_file(place, used(run, only_reviewed=only_reviewed)), run_id)
+    count = attempt(lambda: write_training_file(place, run.pairs), run_id)
     if count:
         leave_run()
         change_draft(source=Source("path", str(place), place.name))
@@ -173,6 +191,8 @@ def _draw_answer(run_id: str, prompt: DistillPrompt, answer: DistilledAnswer) ->
         )
         if answer.is_cut:
             st.caption(t("tune.write_cut"))
+        if answer.review == "taken":
+            st.caption(t("tune.write_taken_unread"))
         _draw_verdict(run_id, prompt.key, answer)
 
 

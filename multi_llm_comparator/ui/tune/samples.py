@@ -9,6 +9,7 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.jobs.events import Sample
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.kit.html_pieces import table
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.markdown import bounded
@@ -19,28 +20,33 @@ MAX_PROMPTS = 8
 MAX_ROWS = 12
 
 
-def draw_samples(samples: Sequence[Sample], job_id: str, asked: Sequence[str] = ()) -> None:
+def draw_samples(job: JobSnapshot, asked: Sequence[str] = ()) -> None:
     """Answers to the fixed prompts at two evaluations beside each other; nothing before the first evaluation. ``asked``
     is the order of the prompts, where it is known."""
-    by_prompt = answers_by_step(samples, asked)
+    by_prompt = answers_by_step(job.samples, asked)
     if not by_prompt:
-        st.html(f'<div class="mlc-waiting">{escape(t("tune.no_samples"))}</div>')
+        st.html(f'<div class="mlc-waiting">{escape(t(_why_none(job, "samples")))}</div>')
         return
     steps = sorted({step for answers in by_prompt.values() for step in answers})
     old = steps[0]
     if len(steps) > 2:
         # Made anew with each evaluation, so that a browser that is still drawing the last one cannot send its choice.
-        kept = st.session_state.get(f"tune_old_{job_id}", steps[0])
+        kept = st.session_state.get(f"tune_old_{job.id}", steps[0])
         old = st.select_slider(
             t("tune.old_step"),
             steps[:-1],
             value=kept if kept in steps[:-1] else steps[0],
             format_func=_step_name,
-            key=f"tune_old_slider_{job_id}_{len(steps)}",
+            key=f"tune_old_slider_{job.id}_{len(steps)}",
             width=420,
         )
-        st.session_state[f"tune_old_{job_id}"] = old
+        st.session_state[f"tune_old_{job.id}"] = old
     st.html(beside_html(by_prompt, old, steps[-1]))
+
+
+def _why_none(job: JobSnapshot, what: str) -> str:
+    """The words for what comes with the first evaluation, and for a job that ended before it."""
+    return "tune.ended_before" if job.is_over else f"tune.no_{what}"
 
 
 def answers_by_step(samples: Sequence[Sample], asked: Sequence[str] = ()) -> dict[str, dict[int, str]]:
@@ -76,11 +82,11 @@ def _step_name(step: int) -> str:
     return t("tune.step_n", n=step) if step else t("tune.before")
 
 
-def draw_validation(samples: Sequence[Sample]) -> None:
+def draw_validation(job: JobSnapshot) -> None:
     """The rows kept for validation that the model of the last evaluation finds easiest and hardest."""
-    kept = [sample for sample in samples if sample.kind in ("best", "worst")]
+    kept = [sample for sample in job.samples if sample.kind in ("best", "worst")]
     if not kept:
-        st.html(f'<div class="mlc-waiting">{escape(t("tune.no_validation"))}</div>')
+        st.html(f'<div class="mlc-waiting">{escape(t(_why_none(job, "validation")))}</div>')
         return
     last = max(sample.step for sample in kept)
     st.caption(t("tune.validation_why", step=f"{last:,}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ EXAMPLE_PROMPTS = {
 # Uploads stay for as long as a job may be resumed; so their folder is bounded, and never emptied by itself.
 MAX_UPLOADS_BYTES = 2 * 10**9
 MAX_NAME_CHARS = 80
+UPLOADS = "uploads"
+# What stands before the name of an upload.
+_CONTENT = re.compile(r"[0-9a-f]{16}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,13 @@ def source_at(location: str) -> Source:
         return Source("hub", location, location.removeprefix(HUB))
     name = name_of(path)
     return Source("path" if name == path.name else "hub", location, name)
+
+
+def called(place: str) -> str:
+    """What a file or folder of this machine is called by the reader: an upload as it was named, data of the Hub as it
+    is there."""
+    path = Path(place)
+    return _CONTENT.sub("", path.name, count=1) if path.parent.name == UPLOADS else name_of(path)
 
 
 def keep_upload(name: str, content: bytes, folder: Path) -> Source:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble
-from multi_llm_comparator.ui.kit.buttons import main_button, quiet_button
+from multi_llm_comparator.ui.kit.buttons import main_button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.tune.again import duplicate, with_less_memory
-from multi_llm_comparator.ui.tune.jobs import resume
 
 # By the type of the error: what helps.
 _MEMORY = ("InsufficientMemoryError", "ModelProcessOverLimit")
@@ -35,7 +34,6 @@ def draw_trouble(job: JobSnapshot) -> None:
             _button("change_data", "dataset", duplicate, job)
         else:
             _button("change", "content_copy", duplicate, job)
-        quiet_button("tune.resume", resume, job.id, icon="resume", key="tune_next_resume", why=True)
 
 
 def _is_about_memory(error: Trouble) -> bool:

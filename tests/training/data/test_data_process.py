@@ -70,6 +70,11 @@ async def test_data_is_inspected_previewed_and_cleaned_outside_the_app(
         await process.preview(spec, 99, str(DEMO), 256)
     with pytest.raises(DocumentError, match="no such file or folder"):
         await process.inspect(DataSpec(source=str(tmp_path / "nothing")))
+    broken = tmp_path / "broken.json"
+    for text, why in (("[1, 2", "an object, .* 1[)]; correct it"), ("[", "after 0 entries"), ("", "has no rows")):
+        broken.write_text(text)
+        with pytest.raises(DocumentError, match=why):
+            await process.inspect(DataSpec(source=str(broken)))
     with pytest.raises(ModelLoadError):
         await process.preview(spec, 0, str(tmp_path), 256)
     assert (await process.inspect(spec))["files"] == 1

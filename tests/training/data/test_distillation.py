@@ -142,23 +142,56 @@ async def test_reviewed_answers_become_a_training_file(store: Store, tmp_path: P
     await run.review(keys[1], "kept", "a better answer")
     await run.review(keys[2], "kept")
     again = await opened(store, Echo()).get(run.id)
-    pairs = [(prompt, again.answers[prompt.key]) for prompt in again.prompts]
     path = tmp_path / "data.jsonl"
-    assert write_training_file(path, pairs) == 5
-    assert write_training_file(path, pairs, only_reviewed=True) == 2
+    assert write_training_file(path, again.snapshot().pairs) == 2
     chats = [chat for chat in open_dataset(DataSpec(source=str(path))) if isinstance(chat, Chat)]
     assert [chat.answers for chat in chats] == [("a better answer",), ("said: ask 2",)]
     with pytest.raises(DocumentError, match="to review yet"):
         await run.review("unknown", "kept")
 
 
+async def test_what_nobody_has_looked_at_is_used_once_all_of_it_is_taken_and_no_longer_when_that_is_taken_back(
+    store: Store, tmp_path: Path
+) -> None:
+    registry = opened(store, Echo(failing="5"))
+    run = await finished(registry)
+    keys = [prompt.key for prompt in PROMPTS]
+    path = tmp_path / "data.jsonl"
+    with pytest.raises(DocumentError, match="no answer is to be used; keep some first, or take those"):
+        write_training_file(path, run.snapshot().pairs)
+    assert not path.exists()
+    await run.review(keys[0], "rejected")
+    await run.review(keys[1], "kept")
+    assert (run.snapshot().used, run.snapshot().can_be_taken) == (1, 3)
+    await run.take_unread()
+    again = (await opened(store, Echo()).get(run.id)).snapshot()
+    assert [again.answers[key].review for key in keys] == ["rejected", "kept", "taken", "taken", "taken", "open"]
+    assert (again.used, again.can_be_taken, again.reviewed("taken")) == (4, 0, 3)
+    assert write_training_file(path, again.pairs) == 4
+    # What is answered later is to be decided anew.
+    later = await opened(store, Echo()).runs.resume(run.id, Distillation)
+    await later.wait()
+    assert (later.snapshot().used, later.snapshot().can_be_taken) == (4, 1)
+    await later.leave_unread()
+    assert (later.snapshot().used, later.snapshot().can_be_taken) == (1, 4)
+
+
+async def test_an_export_has_the_answers_that_somebody_decided_to_use(store: Store) -> None:
+    registry = opened(store, Echo())
+    run = await finished(registry)
+    with pytest.raises(DocumentError, match="no answer is to be used"):
+        await registry.export(run.id, "jsonl", "en")
+    await run.take_unread()
+    assert (await registry.export(run.id, "jsonl", "en")).count(b"\n") == len(PROMPTS)
+
+
 async def test_an_answer_without_an_end_is_used_only_if_somebody_kept_it(store: Store) -> None:
     run = await finished(opened(store, Echo(reason="length")))
-    answer = run.answers[PROMPTS[0].key]
-    assert answer.is_cut
-    assert not answer.is_used(only_reviewed=False)
+    assert run.answers[PROMPTS[0].key].is_cut
+    await run.take_unread()
+    assert run.snapshot().used == 0
     await run.review(PROMPTS[0].key, "kept")
-    assert run.answers[PROMPTS[0].key].is_used(only_reviewed=True)
+    assert run.snapshot().used == 1
 
 
 async def test_parameters_are_checked_before_anything_is_asked(store: Store) -> None:

@@ -41,6 +41,14 @@ def test_answers_are_reviewed_and_become_the_data_of_a_tuning(bench: Workbench) 
     test = opened_at(run_id)
     assert not test.exception
     keys = [prompt.key for prompt in bench.bridge.run(bench.distillations.get(run_id)).prompts]
+    # Nobody has looked at them: none is used, and how many would be is said.
+    assert test.button(key="tune_write_use_button").disabled
+    assert test.button(key="tune_write_take_unread").label == "Take all 2 not looked at"
+    press(test, "tune_write_take_unread")
+    assert test.button(key="tune_write_use_button").label == "Use 2 answers as data"
+    assert "2 taken unread" in html_of(test)
+    press(test, "tune_write_leave_unread")
+    assert test.button(key="tune_write_use_button").disabled and "2 to decide" in html_of(test)
     test.button(key=f"tune_rejected_{run_id}_{keys[0]}").click().run()
     test.text_area(key=f"tune_edit_{run_id}_{keys[1]}").set_value("In this way.").run()
     answers = bench.bridge.run(bench.distillations.get(run_id)).snapshot().answers

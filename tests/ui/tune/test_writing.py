@@ -8,7 +8,6 @@ from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions
 from multi_llm_comparator.training.data.distillation import DistillationSnapshot
 from multi_llm_comparator.ui.tune.distill import prompts_of
-from multi_llm_comparator.ui.tune.review import used
 
 
 def test_prompts_of_the_box_and_of_a_file_are_asked_once_each(tmp_path: Path) -> None:
@@ -21,13 +20,15 @@ def test_nothing_to_ask_is_said(tmp_path: Path) -> None:
         prompts_of(" \n", None, tmp_path)
 
 
-def test_rejected_and_unread_cut_answers_do_not_become_data() -> None:
-    prompts = prompts_of("a\nb\nc\nd", None, Path())
+def test_only_answers_that_somebody_decided_to_use_become_data() -> None:
+    prompts = prompts_of("a\nb\nc\nd\ne\nf", None, Path())
     answers = (
         DistilledAnswer(state="done", text="fine"),
         DistilledAnswer(state="done", text="bad", review="rejected"),
         DistilledAnswer(state="done", text="no end", is_cut=True),
         DistilledAnswer(state="done", text="x", edited="better", review="kept"),
+        DistilledAnswer(state="done", text="unread", review="taken"),
+        DistilledAnswer(state="done", text="x", edited=" ", review="kept"),
     )
     run = DistillationSnapshot(
         id="one",
@@ -41,5 +42,5 @@ def test_rejected_and_unread_cut_answers_do_not_become_data() -> None:
         created_at=0.0,
         ended_at=1.0,
     )
-    assert [answer.final for _, answer in used(run, only_reviewed=False)] == ["fine", "better"]
-    assert [answer.final for _, answer in used(run, only_reviewed=True)] == ["better"]
+    assert [answer.final for _, answer in run.pairs if answer.is_used] == ["better", "unread"]
+    assert (run.used, run.can_be_taken) == (2, 1)
