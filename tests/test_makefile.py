@@ -30,7 +30,7 @@ def test_everything_is_installed_in_the_versions_that_were_tested() -> None:
     installs = [line for line in planned.splitlines() if "pip install" in line and "--no-deps" not in line]
     assert [line.partition("-c ")[2] for line in installs] == [
         "constraints.txt -r requirements.txt",
-        "constraints.txt -r requirements-test.txt -r extras/lm-eval.txt -r extras/ray.txt",
+        "constraints.txt -r requirements-test.txt -r extras/lm-eval.txt -r extras/mlflow.txt -r extras/ray.txt",
     ]
 
 

@@ -42,13 +42,13 @@ def ui_command(uri: str, port: int) -> list[str]:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         importlib.metadata.version("mlflow")
         return [sys.executable, "-m", "mlflow", *served]
-    # Beside the interpreter is where "pip install uv" puts it, also of an environment that nobody activated.
-    places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    # Beside the interpreter is where pip puts it, also of an environment that nobody activated.
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
     for runner, words in (("uvx", ()), ("pipx", ("run",))):
         if (found := shutil.which(runner, path=places)) is not None:
             return [found, *words, "mlflow", *served]
     raise ConfigurationError(
-        "MLflow's pages need uv or pipx, which fetch them into an environment of their own: pip install uv"
+        "MLflow's pages need uv or pipx, which fetch them into an environment of their own: pip install '.[mlflow]'"
     )
 
 

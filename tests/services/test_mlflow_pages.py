@@ -76,7 +76,7 @@ def test_what_pip_put_beside_the_interpreter_is_found_in_an_environment_that_is_
 def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(ConfigurationError, match="pip install uv"):
+    with pytest.raises(ConfigurationError, match=r"pip install '\.\[mlflow\]'"):
         MlflowPages(URI, tmp_path).start()
 
 
