@@ -114,8 +114,8 @@ def _draw_status(snapshot: VotingSnapshot) -> None:
     if snapshot.error:
         targets = {one.id: one.target for one in snapshot.spec.contestants}
         answers = [one for turn in snapshot.turns if turn.state == "failed" for one in turn.answers if one.error]
-        failed = [(one.error_type, one.answered_by or targets.get(one.contestant)) for one in answers]
-        draw_failed_run(t("vote.failed_title"), snapshot.error, failed, "vote")
+        tried = [(one.error_type, one.answered_by or targets.get(one.contestant)) for one in answers]
+        draw_failed_run(t("vote.failed_title"), snapshot.error, tried, "vote")
 
 
 def _draw_between(run: VoteRun, snapshot: VotingSnapshot) -> None:
