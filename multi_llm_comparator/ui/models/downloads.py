@@ -145,7 +145,7 @@ def _draw_download(download: HubDownload, number: int) -> None:
                     perform(download.cancel())
                     st.rerun()
         if progress.error:
-            st.error(plain(said(progress.error)), icon=":material/error:")
+            st.error(plain(said(str(progress.error))), icon=":material/error:")
 
 
 def progress_words(progress: DownloadProgress) -> str:
