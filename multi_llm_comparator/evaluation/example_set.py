@@ -6,6 +6,8 @@ import json
 
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet, checked_set
 
+# What runs of it are called; pages say it in the reader's language.
+EXAMPLE_NAME = "A dozen questions"
 _PERSON = {
     "type": "object",
     "required": ["name", "age"],
@@ -40,4 +42,4 @@ def example_set() -> PromptSet:
         {"id": str(number), "prompt": prompt, "compare": how, "expected": expected, "tags": (tag,), "variables": values}
         for number, (prompt, how, expected, tag, values) in enumerate(_ROWS, 1)
     ]
-    return checked_set("the example", name="A dozen questions", rows=rows)
+    return checked_set("the example", name=EXAMPLE_NAME, rows=rows)

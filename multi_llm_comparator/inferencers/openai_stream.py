@@ -114,7 +114,10 @@ def _refusal(response: httpx2.Response, body: bytes) -> StatusError:
     try:
         told = json.loads(text)
         error = told.get("error", told) if isinstance(told, dict) else None
-        code = error.get("code") if isinstance(error, dict) else None
+        if isinstance(error, dict):
+            code = error.get("code")
+            # The rest of its JSON says nothing more to a person.
+            text = message if isinstance(message := error.get("message"), str) and message else text
     except (ValueError, RecursionError):
         pass
     said = f"Error code: {response.status_code}" + (f" - {text}" if text else "")

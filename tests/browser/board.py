@@ -8,13 +8,24 @@ from time import monotonic
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, expect
 
+from multi_llm_comparator.core.readable import Language
+
 # Four model processes import their libraries at the same time.
 LOADING_MS = 600_000
 WAITING_S = 120.0
 # Of a desk, a tablet and a phone, in pixels.
 WIDTHS = (1280, 800, 390)
+# How a page is looked at where both languages count: how wide, and in which of them.
+LOOKS: tuple[tuple[int, Language], ...] = ((1280, "en"), (800, "zh"), (390, "zh"))
 CLICK_MS, STOPPING_MS = 3_000, 20_000
 LIVE = re.compile("queued|loading|prefill|running")
+
+
+def look(page: Page, width: int, language: Language) -> None:
+    """Look at a page in another width; in another language it is opened anew, by its address."""
+    page.set_viewport_size({"width": width, "height": 900})
+    if f"lang={language}" not in page.url:
+        page.goto(re.sub(r"lang=\w+", f"lang={language}", page.url))
 
 
 def ask(page: Page, prompt: str) -> None:

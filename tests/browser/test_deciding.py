@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from multi_llm_comparator.core.image_data import image_bytes
-from tests.applications import documents
+from multi_llm_comparator.ui.kit.i18n import translate
 from tests.browser import board
 from tests.browser.conftest import App, new_context
-from tests.ui.compare.test_images import POINT
+from tests.browser.test_accessibility import violations
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +47,22 @@ def run(shared: Page, answered: str) -> Page:
     shared.set_viewport_size({"width": 1280, "height": 900})
     if not is_as_it_opens(shared):
         shared.goto(answered)
-    expect(board.cards(shared)).to_have_count(4)
-    board.keys_work(shared)
-    board.focus(shared.get_by_test_id("stChatInputTextArea"))
-    shared.keyboard.press("Escape")
-    expect(shared.get_by_test_id("stChatInputTextArea")).not_to_be_focused()
+    leave_prompt(shared)
     return shared
 
 
+def leave_prompt(page: Page) -> None:
+    expect(board.cards(page)).to_have_count(4)
+    board.keys_work(page)
+    board.focus(page.get_by_test_id("stChatInputTextArea"))
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stChatInputTextArea")).not_to_be_focused()
+
+
 def is_as_it_opens(page: Page) -> bool:
-    """Whether whoever had the page before left nothing open, nothing typed, and all answers as they were."""
+    """Whether whoever had the page before left nothing open, nothing typed, all answers as they were, and English."""
+    if "lang=en" not in page.url:
+        return False
     for _ in range(3):
         page.keyboard.press("Escape")
     left = page.locator(".mlc-reader, .mlc-diff, .mlc-at, [role=dialog], dialog[open], nav.mlc-outline")
@@ -178,6 +182,13 @@ def no_more_differences(run: Page, after: int) -> None:
 def test_keys_go_from_one_difference_to_the_next_and_around(run: Page) -> None:
     run.keyboard.press("n")
     expect(run.locator(".mlc-at")).to_have_count(0)
+    for width, language in board.LOOKS:
+        board.look(run, width, language)
+        leave_prompt(run)
+        _goes_around(run, language)
+
+
+def _goes_around(run: Page, language: str) -> None:
     # A key that comes while the page is drawn may be lost.
     for _ in range(3):
         run.keyboard.press("d")
@@ -188,9 +199,12 @@ def test_keys_go_from_one_difference_to_the_next_and_around(run: Page) -> None:
     run.keyboard.press("n")
     expect(run.locator(".mlc-diff .mlc-at")).to_have_count(1)
     status = run.locator(".mlc-unseen[role=status]")
-    expect(status).to_have_text(re.compile(r"^[BCD]: difference 1 of \d+$"))
+    said = translate(language, "read.change", letter="@", n="#", all="%").replace("@", "[BCD]")
+    expect(status).to_have_text(re.compile(f"^{said.replace('#', '1').replace('%', '[0-9]+')}$"))
     run.keyboard.press("p")
-    expect(status).to_have_text(re.compile(r"^[BCD]: difference (\d+) of \1$"))
+    expect(status).to_have_text(re.compile("^" + said.replace("#", "([0-9]+)").replace("%", r"\1") + "$"))
+    board.expect_to_fit(run)
+    assert violations(run) == []
     no_more_differences(run, after=0)
 
 
@@ -238,6 +252,26 @@ def test_an_answer_is_edited_by_keys_and_the_one_before_is_kept(run: Page) -> No
     card = board.cards(run).nth(3)
     expect(card).to_contain_text("Once upon a time.")
     expect(card).to_contain_text("2/2")
+
+
+def test_an_edited_answer_is_continued_by_keys_at_any_width(run: Page) -> None:
+    card, editor = board.cards(run).nth(3), run.get_by_role("dialog")
+    for width, language in board.LOOKS:
+        board.look(run, width, language)
+        leave_prompt(run)
+        board.press(run, "4", ".mlc-reader")
+        board.press(run, "e", "[role=dialog] textarea")
+        begun = f"Once upon a time, {width} steps from here,"
+        editor.get_by_role("textbox").fill(begun)
+        editor.get_by_role("textbox").press("Control+Enter")
+        board.expect_to_fit(run)
+        assert violations(run) == []
+        editor.locator(".st-key-compare_rewrite_go_on button:enabled").press("Enter")
+        expect(editor).to_have_count(0)
+        expect(card.locator('[class*="st-key-text_"]')).to_contain_text(re.compile(f"{begun}.*[a-z]{{3}}", re.DOTALL))
+        run.keyboard.press("x")
+        expect(card.locator("[data-state]")).to_have_attribute("data-state", re.compile("stopped|done"))
+        run.keyboard.press("Escape")
 
 
 def test_the_outline_opens_and_leads_into_the_answer_and_escape_goes_back_step_by_step(run: Page) -> None:
@@ -338,67 +372,3 @@ def test_keys_of_the_page_work_while_a_switch_has_the_focus(run: Page) -> None:
     expect(run.get_by_test_id("stChatInputTextArea")).to_be_focused()
     expect(run.get_by_test_id("stChatInputTextArea")).to_have_value("")
     run.evaluate("document.querySelector('#standin').remove()")
-
-
-def test_a_text_a_pdf_and_an_image_are_attached_and_say_what_fits(page: Page, tmp_path: Path) -> None:
-    text, pdf, image = tmp_path / "notes.txt", tmp_path / "report.pdf", tmp_path / "point.png"
-    text.write_text("Sales rose in May.", encoding="utf-8")
-    pdf.write_bytes(documents.pdf(["Costs fell in June."]))
-    image.write_bytes(image_bytes(POINT))
-    expect(board_facts(page)).to_have_count(4)
-    page.locator(".st-key-icon_compare_attach button").press("Enter")
-    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files([text, pdf, image])
-    row = page.locator(".st-key-compare_attached_row")
-    expect(row.locator(".mlc-attached")).to_have_count(3)
-    expect(row.locator(".mlc-attached img")).to_have_count(1)
-    for letter in "ABCD":
-        expect(row.locator(".mlc-rooms")).to_contain_text(re.compile(rf"{letter} [\d,]+ of 4,096: "))
-    expect(row).to_contain_text("text only")
-    page.keyboard.press("Escape")
-    board.ask(page, "What do they say?")
-    asked = page.locator(".st-key-turn_prompt_0")
-    expect(asked).to_contain_text("Sales rose in May.")
-    expect(asked).to_contain_text("Costs fell in June.")
-    expect(asked.locator("img").first).to_be_visible()
-    expect(row).to_have_count(0)
-    board.stop_all(page)
-
-
-def clicks(page: Page) -> int:
-    """How many clicks of a person the page has had since it was first asked."""
-    counted: int = page.evaluate(
-        "() => { if (window.clicksHere === undefined) { window.clicksHere = 0;"
-        " window.addEventListener('click', (event) => { window.clicksHere += event.isTrusted && event.detail > 0; },"
-        " true); } return window.clicksHere; }"
-    )
-    return counted
-
-
-def test_one_seed_and_temperature_0_in_four_panes_is_one_click(page: Page) -> None:
-    expect(board_facts(page)).to_have_count(4)
-    clicks(page)
-    page.get_by_role("button", name="Temperature 0, one seed").first.click()
-    expect(board_facts(page).filter(has_text=re.compile("greedy.*reproducible"))).to_have_count(4)
-    assert clicks(page) == 1
-
-
-def test_four_temperatures_of_one_model_are_three_clicks_with_the_question(page: Page) -> None:
-    expect(board_facts(page)).to_have_count(4)
-    clicks(page)
-    page.get_by_role("button", name="How to ask").first.click()
-    page.get_by_role("button", name="One model at temperatures").first.click()
-    for text in ("greedy", "T 0.4", "T 0.8", "T 1.2"):
-        expect(board_facts(page).filter(has_text=text)).to_have_count(1)
-    page.locator('[class*="st-key-compare_example_"] button').first.click()
-    expect(page.locator(".mlc-differs")).to_contain_text(re.compile("Temperature.*A 0 · B 0.4 · C 0.8 · D 1.2"))
-    assert clicks(page) == 3
-    expect(board.cards(page).nth(2).locator(".mlc-told")).to_contain_text("Temperature 0.8")
-    badges = page.locator('[class*="st-key-card_0_"] .mlc-letter').evaluate_all(
-        "all => all.map(one => one.style.cssText)"
-    )
-    assert len(set(badges)) == 4
-    board.stop_all(page)
-
-
-def board_facts(page: Page) -> Locator:
-    return page.locator(".mlc-facts-line")

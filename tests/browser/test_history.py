@@ -19,6 +19,7 @@ from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.ui.kit.i18n import translate
 from tests.browser.board import expect_to_fit_any_width
 from tests.browser.scripted import scripted_app
+from tests.browser.test_accessibility import violations
 from tests.support.made_runs import MadeRuns
 
 
@@ -111,6 +112,7 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     expect_to_fit_any_width(page)
     expect(row(page, place.plan)).to_contain_text(translate(language, "kind.plan"))
     expect(row(page, place.comparison)).to_contain_text(translate(language, "kind.comparison"))
+    assert violations(page) == []
 
     choose(page, "kind", translate(language, "kind.plan"))
     expect(rows(page)).to_have_count(1)

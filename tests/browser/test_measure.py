@@ -21,6 +21,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.board import expect_states, press
 from tests.browser.conftest import ROOT, SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
+from tests.browser.test_accessibility import violations
 from tests.support.warm_launcher import APP
 from tests.support.warm_python import warm_python
 
@@ -150,6 +151,7 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
         open_row(page, 0, "1")
         open_row(page, 1, "2")
         expect(answers.locator(".mlc-prompt")).to_have_text(asked)
+        assert violations(page) == []
         answers.get_by_role("button", name="Ask in Compare").first.click()
         expect_states(page, "done", count=2)
         expect(page.get_by_text(asked).first).to_be_visible()

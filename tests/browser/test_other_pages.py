@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.ui.kit.i18n import translate
 from tests.browser import board
-from tests.browser.conftest import App
+from tests.browser.conftest import App, remember_panes
+from tests.browser.test_accessibility import violations
 
 
 def test_a_model_is_loaded_and_unloaded(blank: Page, app: App) -> None:
@@ -50,6 +55,34 @@ def test_a_models_note_is_written_and_found_by_keys_alone(blank: Page, app: App,
     page.keyboard.type(f"rhymes {width}")
     page.keyboard.press("Enter")
     expect(rows).to_have_count(1)
+
+
+def test_how_fast_a_model_was_over_time_is_seen_by_keys_alone(blank: Page, app: App, models: Path) -> None:
+    page, name = blank, "south-Q8_0"
+    found = [model.id for model in ModelManager(models).scan_models() if model.name == name]
+    remember_panes(app.home, found, ModelConfig(temperature=0.0, max_tokens=16, n_ctx=4096))
+    page.goto(f"{app.address}/?lang=en")
+    for turn in range(2):
+        board.ask(page, "Tell me a story.")
+        board.expect_states(page, "done", count=1, turn=turn)
+    page.goto(f"{app.address}/models?lang=en")
+    dialog = page.get_by_role("dialog")
+    row = page.locator('[class*="st-key-model_row_"]', has_text=name)
+    for width, language in board.LOOKS:
+        board.look(page, width, language)
+        board.focus(row.locator('[class*="st-key-models_details_"] button'))
+        page.keyboard.press("Enter")
+        board.focus(dialog.locator('[class*="st-key-models_past_"] summary'))
+        page.keyboard.press("Enter")
+        # Other tests may have asked it too.
+        answers = translate(language, "models.past_n", n="@").replace("@", "[0-9]+")
+        expect(dialog).to_contain_text(re.compile(answers))
+        chart = dialog.locator(".js-plotly-plot")
+        expect(chart).to_be_visible()
+        assert len(chart.evaluate("chart => chart.data[0].y")) >= 2
+        assert dialog.evaluate("dialog => dialog.scrollWidth <= innerWidth")
+        assert violations(page) == []
+        board.press_away(page, "Escape", dialog)
 
 
 def test_models_are_filtered(blank: Page, app: App) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.ui.kit.i18n import translate
 from tests.browser import board
 from tests.browser.conftest import App
 from tests.browser.test_accessibility import violations
@@ -86,11 +87,13 @@ def test_what_the_other_model_loses_is_measured_on_the_answer(answered: Page) ->
 
 def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) -> None:
     page = answered
-    for width in (1280, 800, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.locator('[class*="st-key-icon_tokens_"] button:visible').first.click()
+    for width, language in board.LOOKS:
+        board.look(page, width, language)
+        board.focus(page.locator('[class*="st-key-icon_tokens_"] button:visible').first)
+        page.keyboard.press("Enter")
         expect(page.locator(".tokens .token").first).to_be_visible()
-        expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
+        beside = translate(language, "tokens.beside")
+        expect(page.get_by_role("dialog").get_by_text(beside).first).to_be_visible()
         board.expect_to_fit(page)
         assert violations(page) == []
         page.keyboard.press("Escape")

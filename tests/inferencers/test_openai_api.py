@@ -233,6 +233,14 @@ async def test_a_key_that_the_endpoint_repeats_shows_nowhere(
     assert KEY not in repr(endpoint) + repr(vars(endpoint)) + caplog.text
 
 
+async def test_of_a_refusal_its_message_is_told_without_the_json_around_it(
+    server: ScriptedServer, endpoint: OpenAIEndpoint
+) -> None:
+    server.script("m", Act("status", status=401, error={"message": "The key has expired.", "code": "invalid_api_key"}))
+    with pytest.raises(KeyRefusedError, match=r"'m' at '.*': Error code: 401 - The key has expired\.$"):
+        await collect(endpoint, asking())
+
+
 async def test_halves_of_a_character_are_joined(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
     server.script("m", Act(text="a\ud83d \ude00"))
     text = text_of(await collect(endpoint, asking()))

@@ -12,7 +12,7 @@ SHARING = {
     "an app with four real models": (
         *("browser/test_deciding", "browser/test_real_models", "browser/test_real_questions"),
         *("browser/test_accessibility", "browser/test_frame", "browser/test_groups", "browser/test_monitor"),
-        *("browser/test_other_pages", "browser/test_policy", "browser/test_token_view"),
+        *("browser/test_asking", "browser/test_other_pages", "browser/test_policy", "browser/test_token_view"),
     ),
     "what trl, peft and mlflow import": (
         *("cli/test_tuning_a_planner", "evaluation/test_runner", "test_told_runs"),

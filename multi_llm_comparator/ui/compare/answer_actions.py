@@ -20,7 +20,7 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.buttons import button, quiet_button
 from multi_llm_comparator.ui.kit.copy_button import copy_button
-from multi_llm_comparator.ui.kit.failures import draw_ways_out
+from multi_llm_comparator.ui.kit.failures import draw_ways_out, failed_with
 from multi_llm_comparator.ui.kit.html_pieces import fact_name, facts
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.workbench import get_workbench
@@ -73,7 +73,7 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
             _make_room()
             _restart(comparison, answer)
     else:
-        draw_ways_out([answer.progress.error_type], key)
+        draw_ways_out([failed_with(answer.progress, answer.target)], key)
 
 
 def _draw_continue(comparison: Comparison, answer: AnswerSnapshot, key: str) -> None:

@@ -12,7 +12,7 @@ from multi_llm_comparator.cooperation.words import part_text, words_of
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
-from multi_llm_comparator.ui.kit.failures import draw_ways_out, failure
+from multi_llm_comparator.ui.kit.failures import draw_ways_out, failed_with, failure
 from multi_llm_comparator.ui.kit.html_pieces import dot, model_title, note_chip, state_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.markdown import bounded, split_thinking, to_markdown
@@ -70,7 +70,7 @@ def _draw_text(call: Call) -> None:
     known = call.progress
     if known.state == "failed":
         st.html(failure(known.error_type, known.error or ""))
-        draw_ways_out([known.error_type], f"cooperate_{_safe(call.key)}")
+        draw_ways_out([failed_with(known, call.target)], f"cooperate_{_safe(call.key)}")
     text = bounded(call.text, MAX_SHOWN_CHARS, from_end=not known.is_over)
     segments = split_thinking(text, starts_thinking=known.prompt.rstrip().endswith("<think>"))
     thoughts = [known.thought] if known.thought else []

@@ -22,7 +22,11 @@ BREAKER_TONES = {
 }
 
 
-def draw_group_list(config: GroupsConfig, status: dict[str, Any]) -> None:
+# Of the row that a visitor was led to; the page is scrolled there.
+ASKED_FOR = "mlc-asked-for"
+
+
+def draw_group_list(config: GroupsConfig, status: dict[str, Any], entry: str) -> None:
     """A row for each group, with a button that opens it in the editor; nothing when there is none."""
     if config.task_groups:
         st.subheader(t("groups.groups"), anchor=False)
@@ -30,12 +34,18 @@ def draw_group_list(config: GroupsConfig, status: dict[str, Any]) -> None:
         with st.container(
             horizontal=True, vertical_alignment="center", key=f"group_row_{abs(hash(name)):x}", wrap=False
         ):
-            st.html(f'<div class="mlc-groups">{group_row(name, group, status)}</div>', width="stretch")
+            look = row_look("mlc-groups", name == entry)
+            st.html(f"<div {look}>{group_row(name, group, status)}</div>", width="stretch")
             if quiet_button(
                 "group_edit.edit", icon="edit", key=f"icon_group_edit_{abs(hash(name)):x}", values={"name": name}
             ):
                 open_editor(name)
                 st.rerun()
+
+
+def row_look(kind: str, is_asked_for: bool) -> str:
+    """The attributes of a row of this class."""
+    return f'class="{kind} {ASKED_FOR}" aria-current="true"' if is_asked_for else f'class="{kind}"'
 
 
 def group_row(name: str, group: TaskGroup, status: dict[str, Any]) -> str:

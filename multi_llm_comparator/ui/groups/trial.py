@@ -20,7 +20,7 @@ from multi_llm_comparator.ui.groups.group_list import rule_name
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import Choice, named_choices, tone_of
-from multi_llm_comparator.ui.kit.failures import draw_ways_out, failure
+from multi_llm_comparator.ui.kit.failures import draw_ways_out, failed_with, failure
 from multi_llm_comparator.ui.kit.html_pieces import model_label, state_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
@@ -139,7 +139,7 @@ def _draw_answer(trial: Trial) -> None:
                 st.markdown(block, anchors=False)
         if progress.state == "failed":
             st.html(failure(progress.error_type, progress.error or ""))
-            draw_ways_out([progress.error_type], "groups_trial", here="groups")
+            draw_ways_out([failed_with(progress, trial.target)], "groups_trial", here="groups")
     if story := _story(trial):
         st.html(story)
 

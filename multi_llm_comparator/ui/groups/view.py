@@ -9,7 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.groups import GroupsConfig
-from multi_llm_comparator.ui.groups.group_list import BREAKER_TONES, draw_group_list, rule_name
+from multi_llm_comparator.ui.groups.group_list import BREAKER_TONES, draw_group_list, row_look, rule_name
 from multi_llm_comparator.ui.kit import figures
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
 from multi_llm_comparator.ui.kit.buttons import quiet_button
@@ -33,8 +33,8 @@ EXAMPLE = """task_groups:
 
 
 @st.fragment(run_every=REFRESH_S)
-def draw_groups() -> None:
-    """Everything about the gateway as it is now, renewed every second."""
+def draw_groups(entry: str) -> None:
+    """Everything about the gateway as it is now, renewed every second. The ``entry`` that was asked for is marked."""
     show_notices()
     config, status, attempts = _look(get_workbench())
     file = status["config"]
@@ -46,9 +46,10 @@ def draw_groups() -> None:
         st.caption(tm("groups.config", file=file["file"], version=file["version"]))
     if config.task_groups or status["statistics"]["requests"]:
         _draw_figures(status)
-    draw_group_list(config, status)
+    # A level of a group is asked by the group's name, a dot and its own.
+    draw_group_list(config, status, "" if entry in status["models"] else entry.partition(".")[0])
     if status["models"]:
-        _draw_models(status)
+        _draw_models(status, entry)
     _draw_table(t("groups.limits"), limit_rows(status))
     _draw_table(t("groups.pools"), pool_rows(status))
     _draw_table(t("groups.attempts"), attempt_rows(attempts))
@@ -91,12 +92,12 @@ def _draw_figures(status: dict[str, Any]) -> None:
             column.metric(t(name), value)
 
 
-def _draw_models(status: dict[str, Any]) -> None:
+def _draw_models(status: dict[str, Any], entry: str) -> None:
     st.subheader(t("groups.models"), anchor=False)
     for name, model in status["models"].items():
         breaker = status["breakers"][name]
         with st.container(horizontal=True, vertical_alignment="center", key=f"group_model_{abs(hash(name)):x}"):
-            st.html(model_row(name, model, breaker), width="stretch")
+            st.html(model_row(name, model, breaker, name == entry), width="stretch")
             if model["out_by"] in NOT_HERE:
                 # Neither leaving it alone nor using it again would change anything.
                 continue
@@ -115,7 +116,7 @@ async def _turn(model: str, *, open_it: bool) -> None:
         gateway.reset_breaker(model)
 
 
-def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
+def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any], is_asked_for: bool) -> str:
     """One model: its name, its breaker's state, and why it gets no requests, or its last error."""
     state, out_by = breaker["state"], model["out_by"]
     # A closed breaker says that nothing has failed, not that the model gets requests.
@@ -131,7 +132,8 @@ def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
     if model["last_error"]:
         told.append(t("groups.last_error", error=said(model["last_error"])))
     muted = f'<span class="mlc-muted">{escape(" · ".join(told))}</span>'
-    return f'<div class="mlc-model-row" data-breaker="{state}">{model_label(name, tone_of(name))} {chip} {muted}</div>'
+    look = f'{row_look("mlc-model-row", is_asked_for)} data-breaker="{state}"'
+    return f"<div {look}>{model_label(name, tone_of(name))} {chip} {muted}</div>"
 
 
 def _draw_table(title: str, rows: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from multi_llm_comparator.core.readable import NOTHING, cut_line
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.ui.history.kinds import KINDS, open_page_of
 from multi_llm_comparator.ui.history.overview import Overview, Part, ShownAnswer
-from multi_llm_comparator.ui.history.rows import tag_chips, title_of, traits
+from multi_llm_comparator.ui.history.rows import tag_chips, title_of, told_title, traits
 from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, model_label, problem, table
@@ -47,10 +47,10 @@ def _overview(run: RunSummary) -> Overview:
 
 
 def _draw_heading(run: RunSummary, index: int) -> None:
-    title, badge = title_of(run), letter_badge(index, MODEL_TONES[index])
+    title, whole, badge = title_of(run), escape(told_title(run.title)), letter_badge(index, MODEL_TONES[index])
     with st.container(horizontal=True, vertical_alignment="top", wrap=False, gap="xsmall", key=f"beside_head_{index}"):
         st.html(
-            f'<div class="mlc-head">{badge}<b class="mlc-name" title="{escape(run.title)}">{escape(title)}</b></div>'
+            f'<div class="mlc-head">{badge}<b class="mlc-name" title="{whole}">{escape(title)}</b></div>'
             f'<div class="mlc-models">{traits(run)}{tag_chips(run.tags)}</div>'
             + (f'<div class="mlc-muted">{escape(cut_line(run.note, MAX_NOTE_CHARS))}</div>' if run.note else ""),
             width="stretch",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.evaluation.example_set import EXAMPLE_NAME
 from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.ui.history.kinds import kind_name
@@ -33,9 +34,14 @@ _TONES: Mapping[str, Tone] = {
 }
 
 
+def told_title(title: str) -> str:
+    """A run's title; the one that no user wrote, of the example, in the reader's language."""
+    return t("history.example") if title == EXAMPLE_NAME else title
+
+
 def title_of(run: RunSummary) -> str:
     """Its title in one line, which ends in … where it was cut."""
-    return cut_line(run.title, TITLE_CHARS) or t("history.untitled")
+    return cut_line(told_title(run.title), TITLE_CHARS) or t("history.untitled")
 
 
 def row(run: RunSummary, *, parent: str = "", shows_kind: bool = True) -> str:
@@ -49,7 +55,7 @@ def row(run: RunSummary, *, parent: str = "", shows_kind: bool = True) -> str:
     title = title_of(run)
     note = cut_line(run.note, NOTE_CHARS)
     return (
-        f'<div class="mlc-run"><div class="mlc-row-title" title="{escape(run.title)}">{escape(title)}</div>'
+        f'<div class="mlc-run"><div class="mlc-row-title" title="{escape(told_title(run.title))}">{escape(title)}</div>'
         f'<div class="mlc-models">{traits(run, parent=parent, shows_kind=shows_kind)}{tag_chips(run.tags)}</div>'
         + (f'<div class="mlc-muted mlc-note">{escape(note)}</div>' if note else "")
         + "</div>"

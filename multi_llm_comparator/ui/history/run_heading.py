@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar, TypeVarTuple, Unpack
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.ui.history.rows import told_title
 from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.buttons import State, button, opener, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -55,7 +56,7 @@ def draw_heading(
         key: the list is closed when this changes, or another run is open.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{page}_heading"):
-        shown = plain(new_title if run is None else cut_line(title or run.title, MAX_TITLE_CHARS))
+        shown = plain(new_title if run is None else cut_line(title or told_title(run.title), MAX_TITLE_CHARS))
         st.title(shown, anchor=False, width="stretch")
         if run is not None:
             draw_actions(run)

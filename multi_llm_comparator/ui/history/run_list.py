@@ -12,7 +12,7 @@ from multi_llm_comparator.ui.history.filters import clear_filters, has_filters
 from multi_llm_comparator.ui.history.kinds import KINDS, open_page_of
 from multi_llm_comparator.ui.history.marks import draw_marks_button, draw_marks_dialog
 from multi_llm_comparator.ui.history.picked import delete_runs, draw_pick, draw_pick_all, draw_picked
-from multi_llm_comparator.ui.history.rows import row
+from multi_llm_comparator.ui.history.rows import row, told_title
 from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.buttons import button, main_button, opener, quiet_button
@@ -48,7 +48,7 @@ def draw_runs(wanted: RunFilter) -> None:
 def _titles_of_parents(runs: list[RunSummary]) -> dict[str, str]:
     wanted = tuple({run.parent_id for run in runs if run.parent_id is not None})
     found = perform(get_workbench().runs.list(RunFilter(ids=wanted), len(wanted))) if wanted else None
-    return {parent.id: parent.title for parent in found or ()}
+    return {parent.id: told_title(parent.title) for parent in found or ()}
 
 
 def _draw_nothing() -> None:

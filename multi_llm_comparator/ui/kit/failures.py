@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from multi_llm_comparator.core.exceptions import kind_of_all
+from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
@@ -26,6 +28,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "NoModelAvailableError": _ENDPOINT,
     "BudgetExceededError": _ENDPOINT,
 }
+# The type of an error, and who failed with it: a model, or what was asked where no model had been chosen yet.
+Failed = tuple[str | None, str | None]
 _ICONS = {"models": "deployed_code", "groups": "hub", "settings": "settings"}
 
 
@@ -39,15 +43,32 @@ def error_title(error_type: str | None) -> str:
     return _known("error.title", error_type) or t("error.title.other")
 
 
-def draw_ways_out(error_types: Iterable[str | None], key: str, *, here: str = "") -> None:
-    """A button to each page where one of these errors is mended; none to the page that is ``here``."""
-    pages = dict.fromkeys(page for kind in error_types for page in PLACES.get(kind or "", ()) if page != here)
+def failed_with(progress: AnswerProgress, target: str) -> Failed:
+    """What an answer failed with, and who: of a group that was asked, the model that was tried last."""
+    return progress.error_type, progress.answered_by or target
+
+
+def draw_ways_out(failed: Iterable[Failed], key: str, *, here: str = "") -> None:
+    """A button to each page where one of these errors is mended; none to the page that is ``here``. Groups opens at
+    the entry of who failed first."""
+    pages: dict[str, str] = {}
+    for kind, who in failed:
+        for page in PLACES.get(kind or "", ()):
+            if page != here:
+                pages[page] = pages.get(page) or who or ""
     if not pages:
         return
     with st.container(horizontal=True, width="content", gap="small", key=f"ways_out_{key}"):
-        for page in pages:
+        for page, who in pages.items():
             if quiet_button(f"act.open_{page}", icon=_ICONS[page], key=f"{page}_{key}"):
-                go_to(page)
+                go_to(page, **({"entry": who} if page in _ENDPOINT and who else {}))
+
+
+def draw_failed_run(title: str, text: str, failed: Iterable[Failed], key: str) -> None:
+    """Why a whole run failed, what helps if all of it ``failed`` alike, and where that is mended."""
+    failed = list(dict.fromkeys(failed))
+    st.html(failure(kind_of_all(kind or "" for kind, _ in failed), text, title))
+    draw_ways_out(failed, key)
 
 
 def _known(section: str, error_type: str | None) -> str:

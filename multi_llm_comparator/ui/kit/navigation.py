@@ -13,6 +13,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.visitor import offers
 
 _FOLDER = ROOT / "pages"
+_VISITS = "app_visits"
 _ICONS = {
     "compare": ":material/view_column:",
     "vote": ":material/how_to_vote:",
@@ -54,4 +55,10 @@ def go_to(name: str, **query: str) -> NoReturn:
     if not offers(name):
         warn(t("workspace.not_offered", page=t(f"nav.{name}")))
         st.rerun()
+    st.session_state[_VISITS] = visits() + 1
     st.switch_page(pages()[name], query_params=query)
+
+
+def visits() -> int:
+    """How often this session went from one page to another by a button."""
+    return int(st.session_state.get(_VISITS, 0))

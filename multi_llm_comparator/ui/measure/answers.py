@@ -83,11 +83,12 @@ def _draw_head(snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> N
 
 def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey, position: int) -> None:
     subject, cell = snapshot.spec.subject(key.subject), snapshot.cells[key]
+    failed = cell.error_type, cell.answered_by or subject.target
     with st.container(border=True, height="stretch", key=f"measure_card_{key.subject}_{key.repeat}"):
         st.html(f"{model_label(subject.name, tone_of(subject.target))} {_score(cell)}")
         if cell.error:
             st.html(failure(cell.error_type, cell.error))
-            draw_ways_out([cell.error_type], f"measure_{key.subject}_{key.repeat}")
+            draw_ways_out([failed], f"measure_{key.subject}_{key.repeat}")
         if cell.text:
             # As it is, not as Markdown: here one looks at what was really written.
             st.code(cell.text[:MAX_SHOWN_CHARS], language=None, wrap_lines=True)

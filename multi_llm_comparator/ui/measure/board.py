@@ -13,7 +13,8 @@ from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
-from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
+from multi_llm_comparator.ui.kit.failures import Failed, draw_failed_run
+from multi_llm_comparator.ui.kit.html_pieces import model_label
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere, watch
 from multi_llm_comparator.ui.measure.answers import was_scored_by_hand
@@ -92,7 +93,14 @@ def _draw_status(snapshot: EvaluationSnapshot) -> None:
     pieces = "".join(f"<span>{word}</span>" for word in words)
     st.html(f'<div class="mlc-models" data-measure="{snapshot.state}">{pieces}</div>')
     if snapshot.error:
-        st.html(problem(t("measure.failed_title"), snapshot.error))
+        draw_failed_run(t("measure.failed_title"), snapshot.error, failures_of(snapshot), "measure_run")
+
+
+def failures_of(snapshot: EvaluationSnapshot) -> list[Failed]:
+    """What answers failed with, and whose they are."""
+    targets = {subject.id: subject.target for subject in snapshot.spec.subjects}
+    cells = [(key.subject, cell) for key, cell in snapshot.cells.items() if cell.error]
+    return [(cell.error_type, cell.answered_by or targets.get(subject)) for subject, cell in cells]
 
 
 def _draw_progress(snapshot: EvaluationSnapshot) -> None:

@@ -7,12 +7,13 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.services.fitting import as_model
-from multi_llm_comparator.services.hub import HubDownload, HubHit, HubListing
+from multi_llm_comparator.services.hub import DownloadProgress, HubDownload, HubHit, HubListing
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
 from multi_llm_comparator.ui.kit.buttons import button, main_button, quiet_button
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.ui.models.fit import fit_chip, fit_here
 from multi_llm_comparator.workbench import get_workbench, scan_again
 
@@ -139,22 +140,20 @@ def _draw_download(download: HubDownload, number: int) -> None:
             if progress.is_over:
                 st.markdown(tm(f"download.{progress.state}", name=name), width="stretch")
             else:
-                st.progress(min(1.0, share), text=plain(f"{name} · {_words(download)}"))
+                st.progress(min(1.0, share), text=plain(f"{name} · {progress_words(progress)}"))
                 if button("download.cancel", icon="close", key=f"models_hub_cancel_{number}"):
                     perform(download.cancel())
                     st.rerun()
         if progress.error:
-            st.error(plain(progress.error), icon=":material/error:")
+            st.error(plain(said(str(progress.error))), icon=":material/error:")
 
 
-def _words(download: HubDownload) -> str:
-    progress = download.progress
+def progress_words(progress: DownloadProgress) -> str:
+    """How far a download is; how fast, and how long it takes, once that is known."""
     if progress.state == "checking":
         return t("download.checking")
-    return t(
-        "download.progress",
-        done=say.size(progress.done_bytes),
-        total=say.size(progress.total_bytes),
-        speed=f"{say.size(progress.bytes_per_second)}/s" if progress.bytes_per_second else say.NOTHING,
-        left=say.seconds(progress.eta_s),
-    )
+    so_far = {"done": say.size(progress.done_bytes), "total": say.size(progress.total_bytes)}
+    if not progress.bytes_per_second:
+        return t("download.begun", **so_far)
+    speed = f"{say.size(progress.bytes_per_second)}/s"
+    return t("download.progress", **so_far, speed=speed, left=say.seconds(progress.eta_s))

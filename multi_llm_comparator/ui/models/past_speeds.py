@@ -86,6 +86,7 @@ async def _lone_answers(model: ModelInfo) -> list[Lone]:
 
 def speed_chart(found: list[Lone], colour: str, page: str) -> Figure:
     """Tokens/s of each answer over time, as plain data for Plotly."""
+    unit = t("figure.speed_unit")
     points = {
         "type": "scatter",
         "mode": "markers+lines",
@@ -93,13 +94,13 @@ def speed_chart(found: list[Lone], colour: str, page: str) -> Figure:
         "y": [one.tokens_per_s for one in found],
         "marker": {"color": colour, "size": 7},
         "line": {"color": colour, "width": 1},
-        "hovertemplate": "%{y:.1f} tokens/s<extra></extra>",
+        "hovertemplate": f"%{{y:.1f}} {unit}<extra></extra>",
     }
     look: Figure = {
         **layout(page),
         "height": HEIGHT_PX,
         "margin": {"l": 48, "r": 8, "t": 8, "b": 32},
         "xaxis": {"type": "date", "gridcolor": FAINT[page], "fixedrange": True},
-        "yaxis": {"rangemode": "tozero", "gridcolor": FAINT[page], "fixedrange": True, "title": "tokens/s"},
+        "yaxis": {"rangemode": "tozero", "gridcolor": FAINT[page], "fixedrange": True, "title": unit},
     }
     return {"data": [points], "layout": look}

@@ -13,7 +13,8 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
-from multi_llm_comparator.ui.kit.html_pieces import note_chip, problem
+from multi_llm_comparator.ui.kit.failures import Failed, draw_failed_run, failed_with
+from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
@@ -111,7 +112,7 @@ def _status(run: PlanRun, metrics: RunMetrics) -> str:
 def _draw_answer(run: PlanRun) -> None:
     with st.container(border=True, key="plans_answer"):
         if run.error and run.state == "failed":
-            st.html(problem(t(failure_title(run)), run.error))
+            draw_failed_run(t(failure_title(run)), run.error, failures_of(run), "plans_run")
         text = run.answer or (run.aggregate.text if run.aggregate else "")
         if text:
             for block in to_markdown(bounded(text, MAX_ANSWER_CHARS), is_open=not run.is_over):
@@ -127,6 +128,14 @@ def failure_title(run: PlanRun) -> str:
     if run.aggregate is not None and run.aggregate.state == "failed":
         return "plan.failed_aggregate"
     return "plan.failed_steps" if run.steps else "plan.failed_plan"
+
+
+def failures_of(run: PlanRun) -> list[Failed]:
+    """Whose failures left the run without an answer."""
+    if run.aggregate is not None and run.aggregate.state == "failed":
+        return [failed_with(run.aggregate, run.options.aggregator_model)]
+    tried = [step.attempts[-1] for step in run.steps.values() if step.state == "failed" and step.attempts]
+    return [failed_with(attempt.progress, attempt.target) for attempt in tried]
 
 
 def _draw_charts(scene: Scene, other: PlanRun | None) -> None:

@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.buttons import quiet_button
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.failures import draw_ways_out, failure
+from multi_llm_comparator.ui.kit.failures import draw_ways_out, failed_with, failure
 from multi_llm_comparator.ui.kit.html_pieces import facts, model_label
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
@@ -95,12 +95,12 @@ def _draw_words(step: StepRun, attempt: StepAttempt | None) -> None:
     st.html(f'<div class="mlc-label">{escape(t("plan.prompt" if attempt else "plan.task"))}</div>')
     st.code(bounded(prompt, MAX_SHOWN_CHARS), language=None, wrap_lines=True)
     st.html(f'<div class="mlc-label">{escape(t("plan.step_answer"))}</div>')
-    error, kind = step.error, None
+    error, kind, who = step.error, None, step.target
     if attempt is not None and attempt.progress.error:
-        error, kind = attempt.progress.error, attempt.progress.error_type
+        error, (kind, who) = attempt.progress.error, failed_with(attempt.progress, attempt.target)
     if error:
         st.html(failure(kind, error, error_title(kind, step.state)))
-        draw_ways_out([kind], f"plans_step_{step.step.id}")
+        draw_ways_out([(kind, who)], f"plans_step_{step.step.id}")
     text = attempt.progress.text if attempt else step.answer
     if text:
         for block in to_markdown(bounded(text, MAX_SHOWN_CHARS), is_open=step.state == "running"):

@@ -70,7 +70,7 @@ def _draw_status(snapshot: ServiceSnapshot) -> None:
     if snapshot.error:
         st.html(problem(t("services.failed_title"), snapshot.error))
     if not snapshot.is_running:
-        draw_ways_out(snapshot.error_types, "services")
+        draw_ways_out([(kind, spec.target) for kind in snapshot.error_types], "services")
 
 
 def _who(snapshot: ServiceSnapshot) -> str:

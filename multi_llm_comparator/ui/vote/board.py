@@ -11,8 +11,7 @@ from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.buttons import main_button
-from multi_llm_comparator.ui.kit.failures import draw_ways_out
-from multi_llm_comparator.ui.kit.html_pieces import problem
+from multi_llm_comparator.ui.kit.failures import draw_failed_run
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere
 from multi_llm_comparator.ui.vote.ranking import draw_ranking
@@ -113,9 +112,10 @@ def _draw_status(snapshot: VotingSnapshot) -> None:
     pieces = "".join(f"<span>{word}</span>" for word in words)
     st.html(f'<div class="mlc-models" data-vote="{snapshot.state}" data-given="{snapshot.by_hand}">{pieces}</div>')
     if snapshot.error:
-        st.html(problem(t("vote.failed_title"), snapshot.error))
-        answers = (answer for turn in snapshot.turns if turn.state == "failed" for answer in turn.answers)
-        draw_ways_out((answer.error_type for answer in answers), "vote")
+        targets = {one.id: one.target for one in snapshot.spec.contestants}
+        answers = [one for turn in snapshot.turns if turn.state == "failed" for one in turn.answers if one.error]
+        tried = [(one.error_type, one.answered_by or targets.get(one.contestant)) for one in answers]
+        draw_failed_run(t("vote.failed_title"), snapshot.error, tried, "vote")
 
 
 def _draw_between(run: VoteRun, snapshot: VotingSnapshot) -> None:

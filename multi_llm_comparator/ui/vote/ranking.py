@@ -119,10 +119,11 @@ def _draw_table(found: Tally, ranking: Ranking) -> None:
     language = current_language()
     rows = []
     for cells, one in zip(ranking_rows(found, ranking, language), ranking.standings, strict=True):
-        shown = [escape(cell) for cell in cells]
-        shown[1] = model_label(found.labels[one.id], tone_of(found.entries[one.id].target))
-        rows.append(shown)
-    st.html(table([say(language, name) for name in RANKING_NAMES], rows))
+        rank, _, *figures = [escape(cell) for cell in cells]
+        rows.append([model_label(found.labels[one.id], tone_of(found.entries[one.id].target)), rank, *figures])
+    rank, model, *heads = [say(language, name) for name in RANKING_NAMES]
+    # Names first: it is the first column whose words break where a window is narrow.
+    st.html(table([model, rank, *heads], rows))
 
 
 def chart(found: Tally, ranking: Ranking, page: str) -> Figure:

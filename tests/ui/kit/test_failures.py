@@ -11,7 +11,8 @@ from multi_llm_comparator.ui.kit import failures, i18n
 from multi_llm_comparator.ui.kit.navigation import page_names
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import asked, html_of, opened
+from tests.ui.grouping import regroup
+from tests.ui.test_pages import asked, asked_of, html_of, opened
 
 
 def test_places_are_pages_and_their_errors_are_ours() -> None:
@@ -59,3 +60,26 @@ def test_an_answer_that_failed_has_a_button_to_where_it_is_mended(
         next(b for b in test.button if b.label == i18n.translate("en", "act.open_groups")).click().run()
         assert not test.exception
         assert i18n.translate("en", "nav.groups") in [title.value for title in test.title]
+        assert test.query_params["entry"] == "yew"
+
+
+@pytest.mark.parametrize(
+    ("target", "row"), [("yew", "mlc-model-row"), ("quick.e", "mlc-groups"), ("quick", "mlc-groups"), ("elm", None)]
+)
+def test_groups_opens_at_the_entry_that_is_asked_for(bench: Workbench, target: str, row: str | None) -> None:
+    assert regroup(bench, "task_groups: {quick: {e: {models: [ash, yew]}}, quiet: {e: {models: [birch]}}}")
+    bodies = [html.proto.body for html in opened("groups", entry=target).get("html")]
+    marked = [body for body in bodies if 'aria-current="true"' in body]
+    assert [body.split('"')[1].split()[0] for body in marked] == ([row] if row else [])
+    assert all("yew" in body and "mlc-asked-for" in body for body in marked)
+
+
+def test_of_a_group_the_button_leads_to_the_model_that_was_tried_last(bench: Workbench, tmp_path: Path) -> None:
+    fault = {"kind": "error", "error_type": "KeyRefusedError", "message": "the endpoint says 401"}
+    bench.models.available_models.append(scripted_model(tmp_path, "yew", faults=[fault]))
+    assert regroup(bench, "task_groups: {quick: {e: {models: [yew], max_retries: 0}}}")
+    test = opened(run=asked_of(bench, "quick").id)
+    next(b for b in test.button if b.label == i18n.translate("en", "act.open_groups")).click().run()
+    assert not test.exception
+    (marked,) = [html.proto.body for html in test.get("html") if 'aria-current="true"' in html.proto.body]
+    assert "mlc-model-row" in marked and "yew" in marked

@@ -33,7 +33,7 @@ from tests.plans.test_plan_run import OPTIONS
 from tests.support.scripted_models import scripted_model
 from tests.support.warm_python import start_warm_jobs
 from tests.ui.measure.measured import PATIENCE_S, ROWS, ended, evaluated, field, opened, pick
-from tests.ui.test_pages import asked, html_of, run_of
+from tests.ui.test_pages import asked, html_of, press, run_of
 
 JOB_S = 300.0
 DEMO = Path(__file__).parents[3] / "models" / "gguf" / "demo-small-Q8_0.gguf"
@@ -122,6 +122,18 @@ def test_a_row_of_a_set_is_asked_in_compare_before_anything_is_measured(adders: 
     (turn,) = comparison.snapshot().turns
     assert (turn.prompt, len(turn.answers)) == ("What is 2 + 2?", 2)
     assert {pane.config.system_prompt for pane in comparison.snapshot().panes} == {"Be brief."}
+
+
+def test_a_run_that_failed_as_a_whole_leads_to_where_that_is_mended(bench: Workbench, tmp_path: Path) -> None:
+    fault = {"kind": "error", "error_type": "KeyRefusedError", "message": "the endpoint says 401"}
+    bench.models.available_models = [scripted_model(tmp_path, "yew", faults=[fault])]
+    run = evaluated(bench)
+    assert run.state == "failed"
+    test = opened(run=run.id)
+    assert i18n.translate("en", "error.advice.KeyRefusedError") in html_of(test)
+    assert [b.key for b in test.button if b.key == "settings_measure_run"]
+    press(test, "groups_measure_run")
+    assert test.query_params["entry"] == "yew"
 
 
 def test_all_words_change_with_the_language(adders: Workbench) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from multi_llm_comparator.services.hub import DownloadProgress
 from multi_llm_comparator.ui.kit import i18n
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.models.downloads import progress_words
 from multi_llm_comparator.workbench import Workbench
 from tests.support.hub_server import HubServer, serving
 from tests.support.model_files import gguf_bytes
@@ -52,6 +56,27 @@ def test_words_find_a_quantization_that_says_whether_it_fits_and_is_fetched(benc
         time.sleep(0.05)
     assert download.progress.state == "done", download.progress.error
     assert [model.name for model in bench.models.scan_models()] == ["tiny-Q8_0"]
+
+
+def test_a_download_that_fails_says_why(bench: Workbench, hub: HubServer) -> None:
+    hub.damaged.add("tiny-Q8_0.gguf")
+    page = searched("tiny gguf")
+    press(page, "models_hub_hit_0")
+    press(page, "models_hub_start")
+    (download,) = bench.hub.jobs
+    until = time.monotonic() + PATIENCE_S
+    while not download.progress.is_over:
+        assert time.monotonic() < until, download.progress
+        time.sleep(0.05)
+    page.run()
+    assert not page.exception
+    assert [plain(str(download.progress.error))] == [error.value for error in page.error]
+
+
+def test_a_download_that_has_just_begun_says_nothing_of_its_speed() -> None:
+    begun = DownloadProgress(state="running", total_bytes=42_000_000)
+    assert progress_words(begun) == "0 B of 42.0 MB"
+    assert progress_words(replace(begun, bytes_per_second=7e6)) == "0 B of 42.0 MB · 7.0 MB/s · 6.0 s left"
 
 
 def test_words_that_find_nothing_say_so(hub: HubServer) -> None:

@@ -226,6 +226,26 @@ def test_a_failed_run_says_what_happened_and_can_be_resumed(planner: Workbench, 
     assert unpredicted in [caption.value for caption in test.caption]
 
 
+@pytest.mark.parametrize(
+    ("failing", "setup"),
+    [("demo-small", {"large": "demo-small"}), ("demo-large", {"threshold": 10, "ends_with_last_step": False})],
+)
+def test_a_run_that_failed_as_a_whole_leads_to_where_that_is_mended(
+    planner: Workbench, tmp_path: Path, failing: str, setup: dict[str, Any]
+) -> None:
+    """All of its steps failed, or what was to make one answer of theirs."""
+    fault = {"kind": "error", "error_type": "KeyRefusedError", "message": "the endpoint says 401"}
+    model = scripted_model(tmp_path, failing, faults=[fault])
+    planner.models.available_models = [model if one.name == failing else one for one in planner.models.available_models]
+    run = answered(planner, **setup)
+    assert run.state == "failed"
+    test = opened(run=run.id)
+    assert i18n.translate("en", "error.advice.KeyRefusedError") in html_of(test)
+    assert [b.key for b in test.button if b.key == "settings_plans_run"]
+    press(test, "groups_plans_run")
+    assert test.query_params["entry"] == failing
+
+
 def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when_that_has_ended(
     planner: Workbench,
 ) -> None:

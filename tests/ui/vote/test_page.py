@@ -69,6 +69,8 @@ def test_an_empty_page_says_what_it_is_for_and_its_example_works_at_one_click(wr
     press(test, "vote_example")
     run = writers.bridge.run(writers.votes.get(run_of(test)))
     assert (len(run.spec.prompts), len(run.spec.contestants), run.spec.source) == (12, 2, "A dozen questions")
+    assert [title.value for title in opened(run=run.id, lang="zh").title] == ["十二个问题"]
+    assert "十二个问题" in html_of(opened_page("history", lang="zh"))
     writers.bridge.run(writers.runs.stop(run.id))
 
 
