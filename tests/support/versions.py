@@ -22,7 +22,13 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PINS = "constraints.txt"
-REQUIREMENTS = ("requirements.txt", "requirements-test.txt", "extras/ray.txt", "extras/lm-eval.txt", "extras/mlflow.txt")
+REQUIREMENTS = (
+    "requirements.txt",
+    "requirements-test.txt",
+    "extras/ray.txt",
+    "extras/lm-eval.txt",
+    "extras/mlflow.txt",
+)
 OLDEST_PYTHON = (3, 11)
 # What comes with the environment, and this project itself.
 NOT_PINNED = {"pip", "setuptools", "wheel", "multi-llm-comparator"}
