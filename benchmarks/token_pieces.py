@@ -1,9 +1,10 @@
 """What do log-probabilities of each token cost an answer?
 
-    python -m benchmarks.token_pieces MODEL... [--tokens 96] [--rounds 7]
+    python -m benchmarks.token_pieces MODEL... [--tokens 48] [--rounds 25]
 
 Each model, a GGUF file or a checkpoint's folder, answers in this process: plain and with the five likeliest tokens
-beside each of its own, in turns, alone and four at a time. What counts is the ratio of the two speeds, whose
+beside each of its own, in turns, alone and four at a time: short answers and many, for a machine is seldom as fast for
+long. What counts is the ratio of the two speeds, whose
 median and quartiles over the rounds are printed and written to ``benchmarks/results/token_pieces.json``.
 """
 
@@ -54,8 +55,8 @@ def rounds_of(engine: Engine, together: int, tokens: int, rounds: int) -> list[t
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--tokens", type=int, default=96)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tokens", type=int, default=48)
+    parser.add_argument("--rounds", type=int, default=25)
     given = parser.parse_args()
     figures: list[Figure] = []
     for path in given.models:
