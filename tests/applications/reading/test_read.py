@@ -13,6 +13,9 @@ from multi_llm_comparator.applications.reading.read import read
 from multi_llm_comparator.core.exceptions import DocumentError
 from tests.applications.documents import docx, pdf, repacked, xlsx
 
+# No machine reads it within the twentieth of a second that a test waits.
+LONG = b"words " * 1_000_000
+
 
 def reading(name: str, data: bytes) -> Reading:
     return read(name, data).reading
@@ -189,7 +192,7 @@ async def test_the_process_says_what_is_wrong_and_ends() -> None:
 async def test_a_process_that_computes_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multi_llm_comparator.applications.reading.process.MAX_WALL_S", 0.05)
     with pytest.raises(DocumentError, match="took longer"):
-        await read_document("a.txt", b"words")
+        await read_document("a.txt", LONG)
 
 
 @pytest.mark.cold
@@ -218,7 +221,7 @@ async def test_a_million_rows_are_computed_with_within_the_memory_that_is_allowe
 
 
 async def test_cancelling_ends_the_process() -> None:
-    task = asyncio.create_task(read_document("a.txt", b"words"))
+    task = asyncio.create_task(read_document("a.txt", LONG))
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
