@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.services.bridge import Bridge
 from tests.browser import board
-from tests.browser.conftest import App
+from tests.browser.conftest import App, remember_panes
+from tests.browser.test_accessibility import violations
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
 BROKEN = Act("status", status=500, error={"message": "the disk is full"})
@@ -150,6 +152,31 @@ def test_a_pane_of_the_compare_page_asks_a_group(page: Page, app: App, providers
     expect(card).to_contain_text("The first answers.")
     expect(card).to_contain_text("by first")
     board.stop_all(page)
+
+
+def test_a_failed_answer_leads_by_keys_to_the_entry_of_who_failed(
+    blank: Page, app: App, providers: tuple[Provider, Provider]
+) -> None:
+    page = blank
+    for provider in providers:
+        provider.server.usual["m"] = Act("status", status=401, error={"message": "the key has expired"})
+    configure(app, providers, recovery_s=1.0)
+    page.goto(f"{app.address}/groups?lang=en")
+    expect(page.locator(".mlc-groups")).to_contain_text("pair")
+    remember_panes(app.home, ["second"], ModelConfig(max_tokens=16))
+    for width, language in board.LOOKS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{app.address}/?lang={language}")
+        board.ask(page, "Who are you?")
+        leads = board.cards(page).first.locator('[class*="st-key-groups_"] button')
+        board.focus(leads)
+        page.keyboard.press("Enter")
+        row = page.locator('[aria-current="true"].mlc-model-row')
+        expect(row).to_contain_text("the key has expired")
+        expect(row).to_be_in_viewport()
+        board.expect_to_fit(page)
+        assert violations(page) == []
+    write_atomically(app.groups_file, "{}")
 
 
 def test_a_group_is_made_changed_and_deleted_on_the_page_and_the_file_keeps_its_comments(blank: Page, app: App) -> None:

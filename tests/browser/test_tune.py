@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.ui.kit.i18n import translate
 from tests.browser.board import expect_to_fit, wait_until
+from tests.browser.test_accessibility import violations
 from tests.browser.tuning import (
     JOB_MS,
     button,
@@ -84,6 +85,7 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(
     expect(page.locator(".mlc-tune-answer").last).to_contain_text("(Source: arithmetic.)")
     expect(page.locator(".st-key-tune_losses .js-line").first).to_be_attached()
     expect_to_fit(page)
+    assert violations(page) == []
     if language == "en":
         _go_elsewhere(page)
     _compare(page, language)
