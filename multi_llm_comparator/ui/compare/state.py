@@ -22,7 +22,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentErr
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.recommended import recommended
 from multi_llm_comparator.ui.compare.first_panes import first_models
-from multi_llm_comparator.ui.compare.setup import Fairness, Kept, Setup, setup_from
+from multi_llm_comparator.ui.compare.setup import Fairness, Setup, setup_from
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.addressed import AddressedId
@@ -60,7 +60,7 @@ def current_run() -> Comparison | None:
     if _RUN.kept() != comparison.id or _PANES not in st.session_state:
         panes, in_turn = comparison.snapshot().panes, comparison.snapshot().in_turn
         save_draft([_asking_for(pane, None) for pane in panes])
-        st.session_state[_SETUP] = replace(chosen_setup(), in_turn=in_turn, tokens=_kept_of(panes))
+        st.session_state[_SETUP] = replace(chosen_setup(), in_turn=in_turn)
     show_run(comparison.id)
     return comparison
 
@@ -305,15 +305,6 @@ def _asking_for(pane: Pane, top_logprobs: int | None) -> Pane:
 
 def _is_local(choice: Choice | None) -> bool:
     return choice is not None and choice.model is not None
-
-
-def _kept_of(panes: Sequence[Pane]) -> Kept:
-    """What a run that is opened again keeps of its tokens."""
-    keeping = [pane.target for pane in panes if pane.config.top_logprobs is not None]
-    known = pane_choices()
-    if not keeping:
-        return "none"
-    return "local" if all(_is_local(known.get(target)) for target in keeping) else "all"
 
 
 async def _applied(comparison: Comparison, panes: Sequence[Pane]) -> bool:

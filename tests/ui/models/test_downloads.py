@@ -40,6 +40,16 @@ def searched(words: str) -> AppTest:
     return page
 
 
+def ended(bench: Workbench) -> DownloadProgress:
+    """The one download, once it is over."""
+    (download,) = bench.hub.jobs
+    until = time.monotonic() + PATIENCE_S
+    while not download.progress.is_over:
+        assert time.monotonic() < until, download.progress
+        time.sleep(0.05)
+    return download.progress
+
+
 def test_words_find_a_quantization_that_says_whether_it_fits_and_is_fetched(bench: Workbench, hub: HubServer) -> None:
     page = searched("tiny gguf")
     found = html_of(page)
@@ -49,12 +59,8 @@ def test_words_find_a_quantization_that_says_whether_it_fits_and_is_fetched(benc
     assert choice.options[0].startswith("tiny-Q8_0")
     assert choice.options[0].endswith(i18n.translate("en", "starter.fit_fits"))
     press(page, "models_hub_start")
-    (download,) = bench.hub.jobs
-    until = time.monotonic() + PATIENCE_S
-    while not download.progress.is_over:
-        assert time.monotonic() < until, download.progress
-        time.sleep(0.05)
-    assert download.progress.state == "done", download.progress.error
+    progress = ended(bench)
+    assert progress.state == "done", progress.error
     assert [model.name for model in bench.models.scan_models()] == ["tiny-Q8_0"]
 
 
@@ -63,14 +69,10 @@ def test_a_download_that_fails_says_why(bench: Workbench, hub: HubServer) -> Non
     page = searched("tiny gguf")
     press(page, "models_hub_hit_0")
     press(page, "models_hub_start")
-    (download,) = bench.hub.jobs
-    until = time.monotonic() + PATIENCE_S
-    while not download.progress.is_over:
-        assert time.monotonic() < until, download.progress
-        time.sleep(0.05)
+    progress = ended(bench)
     page.run()
     assert not page.exception
-    assert [plain(str(download.progress.error))] == [error.value for error in page.error]
+    assert [plain(str(progress.error))] == [error.value for error in page.error]
 
 
 def test_a_download_that_has_just_begun_says_nothing_of_its_speed() -> None:
