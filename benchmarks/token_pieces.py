@@ -1,11 +1,11 @@
 """What do log-probabilities of each token cost an answer?
 
-    python -m benchmarks.token_pieces MODEL... [--tokens 48] [--rounds 25]
+    python -m benchmarks.token_pieces MODEL... [--tokens 24] [--rounds 100]
 
 Each model, a GGUF file or a checkpoint's folder, answers in this process: plain and with the five likeliest tokens
 beside each of its own, in turns, alone and four at a time: short answers and many, for a machine is seldom as fast for
-long. What counts is the ratio of the two speeds, whose
-median and quartiles over the rounds are printed and written to ``benchmarks/results/token_pieces.json``.
+long. What counts is the ratio of the two speeds, whose median and quartiles over the rounds are printed and written to
+``benchmarks/results/token_pieces.json``.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def rounds_of(engine: Engine, together: int, tokens: int, rounds: int) -> list[t
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--tokens", type=int, default=48)
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--tokens", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=100)
     given = parser.parse_args()
     figures: list[Figure] = []
     for path in given.models:

@@ -33,11 +33,15 @@ from multi_llm_comparator.training.tuning_steps import (
 
 PROCESS_BYTES = 700 * 2**20
 # What the backward pass needs beside what was kept for it, and what the allocator holds in between, by the bytes of a
-# number: much of what passes through a model in bfloat16 is float32 for a while.
-AROUND_KEPT = {2: 2.2, 4: 1.5}
+# number: much of what passes through a model in bfloat16 is float32 for a while. And what does not grow with tokens:
+# kernels' own memory, and copies of weights as they want them laid out. Both were fitted to twenty jobs on two kinds of
+# processors.
+AROUND_KEPT = {2: 1.5, 4: 1.18}
+KERNEL_BYTES, WEIGHTS_LAID_OUT = 90 * 10**6, 0.5
 NF4_BYTES = 0.56
-# Of an adapter's value: itself, its gradient, two moments, and what a step makes meanwhile; all float32.
-ADAPTER_BYTES = 20
+# Of an adapter's value, all float32: itself and two moments while most is kept of the pass forwards; with its gradient
+# and what a step makes meanwhile once all of that is free.
+ADAPTER_BYTES, ADAPTER_STEP_BYTES = 12, 20
 # Assumed of a machine that was not measured: floating point operations per second and core, or of a GPU, and seconds
 # for the rest; a GPU waits for each layer to be begun, however little there is to compute.
 ASSUMED_FLOPS = {"float32": 40e9, "bfloat16": 90e9}
@@ -198,12 +202,14 @@ def _parts(
         # What layers free and do not use again is part of what all of them would have kept.
         holes = min(MOST_HOLES_BYTES, kept)
         kept = a_layer + facts.width * number_bytes * tokens * facts.layers
+    activations = int(kept * AROUND_KEPT[number_bytes] + KERNEL_BYTES + WEIGHTS_LAID_OUT * weights) + holes
+    values = facts.linear_ends * options.rank
     learnt = min(tokens, LOSS_CHUNK_TOKENS)
     return {
         "process": costs.process_bytes,
         "weights": weights,
-        "adapters": facts.linear_ends * options.rank * ADAPTER_BYTES,
-        "activations": int(kept * AROUND_KEPT[number_bytes]) + holes,
+        "adapters": max(ADAPTER_BYTES * values, ADAPTER_STEP_BYTES * values - activations),
+        "activations": activations,
         "logits": learnt * facts.vocabulary * (8 + number_bytes) + 2 * tokens * facts.width * number_bytes,
     }
 

@@ -12,18 +12,30 @@ from multi_llm_comparator.core.token_pieces import NO_CHANCE, TokenChance, Token
 from multi_llm_comparator.inferencers.token_chances import Chances, likeliest
 
 
-@given(size=st.integers(1, 700), n_top=st.integers(0, 20), seed=st.integers(0, 999), is_coarse=st.booleans())
-def test_the_likeliest_are_those_of_a_full_sort(size: int, n_top: int, seed: int, is_coarse: bool) -> None:
-    logits = np.random.default_rng(seed).normal(size=size).astype(np.float32)
+SIZES = st.integers(1, 700) | st.integers(2000, 5000)
+# With the widest only a few logits lie near the largest.
+WIDTHS = st.sampled_from((0.1, 1.0, 5.0, 50.0))
+
+
+@given(size=SIZES, n_top=st.integers(0, 20), seed=st.integers(0, 999), width=WIDTHS, is_coarse=st.booleans())
+def test_the_likeliest_are_those_of_a_full_sort(
+    size: int, n_top: int, seed: int, width: float, is_coarse: bool
+) -> None:
+    logits = np.random.default_rng(seed).normal(scale=width, size=size).astype(np.float32)
     if is_coarse:
         logits = np.round(logits)
-    assert likeliest(logits, n_top).tolist() == np.argsort(-logits, kind="stable")[:n_top].tolist()
+    expected = np.argsort(-logits, kind="stable")[:n_top].tolist()
+    assert likeliest(logits, n_top).tolist() == expected
+    assert likeliest(logits, n_top, float(logits.max())).tolist() == expected
 
 
-@given(size=st.integers(1, 700), n_top=st.integers(1, 20), seed=st.integers(0, 999), share=st.floats(0, 1))
-def test_what_is_impossible_is_not_among_the_likeliest(size: int, n_top: int, seed: int, share: float) -> None:
+@given(size=SIZES, n_top=st.integers(1, 20), seed=st.integers(0, 999), share=st.floats(0, 1), width=WIDTHS)
+def test_what_is_impossible_is_not_among_the_likeliest(
+    size: int, n_top: int, seed: int, share: float, width: float
+) -> None:
     chance = np.random.default_rng(seed)
-    logits = np.where(chance.random(size) < share, chance.normal(size=size), -np.inf).astype(np.float32)
+    drawn = chance.normal(scale=width, size=size)
+    logits = np.where(chance.random(size) < share, drawn, -np.inf).astype(np.float32)
     possible = [i for i in np.argsort(-logits, kind="stable").tolist() if logits[i] > -np.inf]
     assert likeliest(logits, n_top).tolist() == possible[:n_top]
 

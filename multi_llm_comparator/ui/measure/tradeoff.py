@@ -23,6 +23,11 @@ from multi_llm_comparator.ui.measure.opening import open_items
 
 HEIGHT_PX, LARGEST_PX = 340, 22.0
 LABEL_CHARS = 28
+# What is assumed where names are placed: the plot on a usual screen, and a letter.
+PLOT_PX, LETTER_PX, NAME_PX = (640.0, 276.0), 6.5, 16.0
+# Where a name may stand beside its point, by how far it is moved: in its own widths, and in its own heights.
+SIDES = {"top center": (0.0, -1.0), "bottom center": (0.0, 1.0), "middle right": (0.5, 0.0), "middle left": (-0.5, 0.0)}
+Box = tuple[float, float, float, float]
 
 
 def draw_tradeoff(snapshot: EvaluationSnapshot, results: Results) -> None:
@@ -71,12 +76,10 @@ def tradeoff_figure(points: Sequence[TradeoffPoint], page: str) -> Figure:
         "hoverinfo": "skip",
         "showlegend": False,
     }
-    # Of neighbours one has its name above it and the other below.
-    places = sorted(range(len(points)), key=lambda at: points[at].tokens_per_s)
-    sides = {at: ("top center", "bottom center")[place % 2] for place, at in enumerate(places)}
+    sizes = [2 * r for r in radii(points, LARGEST_PX)]
     dots = [
-        _dot(point, 2 * r, page, sides[at])
-        for at, (point, r) in enumerate(zip(points, radii(points, LARGEST_PX), strict=True))
+        _dot(point, size_px, page, side)
+        for point, size_px, side in zip(points, sizes, name_sides(points, sizes), strict=True)
     ]
     axis: Figure = {"gridcolor": FAINT[page], "zeroline": False, "color": MUTED[page], "fixedrange": True}
     return {
@@ -93,7 +96,41 @@ def tradeoff_figure(points: Sequence[TradeoffPoint], page: str) -> Figure:
     }
 
 
-def _dot(point: TradeoffPoint, size_px: float, page: str, side: str) -> dict[str, Any]:
+def name_sides(points: Sequence[TradeoffPoint], sizes_px: Sequence[float]) -> list[str | None]:
+    """For each point where its name stands: the first side on which it covers no point and no other name; None where
+    there is no room for it. The best trade-offs are named first."""
+    fastest = max(point.tokens_per_s for point in points) or 1.0
+    low = min(point.score.low for point in points)
+    high = max(max(point.score.high for point in points), low + 0.01)
+    width, height = PLOT_PX
+    places = [
+        (width * point.tokens_per_s / fastest, height * (high - point.score.mean) / (high - low)) for point in points
+    ]
+    circles = [_box(x, y, size, size) for (x, y), size in zip(places, sizes_px, strict=True)]
+    names: list[Box] = []
+    found: list[str | None] = [None] * len(points)
+    for at in sorted(range(len(points)), key=lambda at: not points[at].is_front):
+        (x, y), size = places[at], sizes_px[at]
+        wide = LETTER_PX * len(points[at].name)
+        others = circles[:at] + circles[at + 1 :] + names
+        for side, (across, down) in SIDES.items():
+            box = _box(x + across * (wide + size), y + down * (NAME_PX + size) / 2, wide, NAME_PX)
+            if not any(_meet(box, other) for other in others):
+                found[at] = side
+                names.append(box)
+                break
+    return found
+
+
+def _box(x: float, y: float, width: float, height: float) -> Box:
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _dot(point: TradeoffPoint, size_px: float, page: str, side: str | None) -> dict[str, Any]:
     colour, score = tone_of(point.target).on(page), point.score
     says = [
         f"<b>{label(point.name)}</b>",
@@ -104,11 +141,11 @@ def _dot(point: TradeoffPoint, size_px: float, page: str, side: str) -> dict[str
     ]
     return {
         "type": "scatter",
-        "mode": "markers+text",
+        "mode": "markers+text" if side else "markers",
         "x": [point.tokens_per_s],
         "y": [score.mean],
         "text": [label(point.name)],
-        "textposition": side,
+        "textposition": side or "top center",
         "textfont": {"color": INK[page], "size": 12},
         "cliponaxis": False,
         "customdata": [[point.subject]],

@@ -43,8 +43,9 @@ class JobLine:
     curves: Mapping[str, Sequence[Point]]
 
 
-# Others in thousands; a rate of 1.5 thousandths would be written with the sign of a million.
-_TICKS = {"memory_bytes": ".3~g", "learning_rate": ".2~e"}
+# Others in thousands; a rate of 1.5 thousandths would be written with the sign of a million. Without a format it is
+# written as 2e-4, and zero as 0.
+_TICKS = {"memory_bytes": ".3~g", "learning_rate": ""}
 
 
 def loss_chart(lines: Sequence[JobLine], page: str) -> Figure:
@@ -90,7 +91,7 @@ def small_charts(curves: Mapping[str, Sequence[Point]], tone: Tone, page: str) -
             "anchor": f"x{suffix}",
             "rangemode": "tozero",
             "tickformat": _TICKS.get(series, ".2~s"),
-            "exponentformat": "power",
+            "exponentformat": "e",
         }
         titles.append(_title(t(f"tune.series_{series}"), across[0], along[1]))
     return {

@@ -10,7 +10,7 @@ from multi_llm_comparator.evaluation.measuring.registry import Past
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.tradeoff import tradeoff_points
 from multi_llm_comparator.ui.measure.history import history_figure
-from multi_llm_comparator.ui.measure.tradeoff import tradeoff_figure
+from multi_llm_comparator.ui.measure.tradeoff import name_sides, tradeoff_figure
 from multi_llm_comparator.workbench import Workbench
 from tests.evaluation.measuring.test_results import taken
 
@@ -37,6 +37,16 @@ def test_a_point_stands_at_speed_and_score_and_picks_its_model(bench: Workbench,
     assert sum(dot["marker"]["line"]["width"] > 0 for dot in dots) == len(front["x"])
     assert "<b>x" not in json.dumps(dots[2]["text"])
     assert "%{x}" not in dots[2]["hovertemplate"]
+
+
+def test_names_stand_where_they_cover_nothing_and_the_best_come_first() -> None:
+    points = tradeoff_points(SEEN, results_of(SEEN))
+    assert name_sides(points, [20.0] * 3) == ["top center"] * 3
+    alike = [dataclasses.replace(points[0], is_front=number == 5) for number in range(6)]
+    sides = name_sides(alike, [20.0] * 6)
+    assert sides[5] == "top center"
+    placed = [side for side in sides if side]
+    assert len(set(placed)) == len(placed) < 6
 
 
 def test_a_models_results_are_a_line_over_time_for_each_source_and_a_point_opens_its_run(bench: Workbench) -> None:
