@@ -31,6 +31,7 @@ from benchmarks.child import Child
 from benchmarks.http_load import RequestLost, ask, percentile
 from benchmarks.results import Figure, save, table
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
+from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.server.api.application import make_api
@@ -95,6 +96,8 @@ async def served(folder: Path) -> AsyncIterator[str]:
     models.scan_models()
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as held:
         server = uvicorn.Server(uvicorn.Config(api, log_level="warning", access_log=False, lifespan="off"))
+        # As the server of the API does once it is open.
+        pass_over_what_is_loaded()
         task = asyncio.create_task(server.serve(sockets=[held]))
         try:
             yield f"http://127.0.0.1:{held.getsockname()[1]}/v1"

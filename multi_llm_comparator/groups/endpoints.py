@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from multi_llm_comparator.core.embeddings import EmbedResult
 from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, KeyRefusedError
+from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 from multi_llm_comparator.core.keys import resolve_key
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
@@ -70,10 +70,10 @@ class Endpoints:
             self._close_if_done(client)
 
     async def _import(self) -> None:
-        """Import the client library in a thread: it takes half a second, for which every other answer would stand
-        still; and whoever has local models only need not wait for it at all."""
+        """Load what all clients need in a thread: it takes a second, for which every other answer would stand still;
+        and whoever has local models only need not wait for it at all."""
         if not self._is_imported:
-            await asyncio.to_thread(importlib.import_module, "multi_llm_comparator.inferencers.openai_api")
+            await asyncio.to_thread(_load)
             self._is_imported = True
 
     def configure(self, config: GroupsConfig) -> None:
@@ -109,6 +109,16 @@ class Endpoints:
     async def aclose(self) -> None:
         clients, self._clients = list(self._clients.values()), {}
         await asyncio.gather(*(c.endpoint.aclose() for c in clients), *self._closing, return_exceptions=True)
+
+
+def _load() -> None:
+    """The client library, the authorities whose certificates count, and the prices of known models."""
+    from multi_llm_comparator.groups.pricing import load_prices
+    from multi_llm_comparator.inferencers.openai_api import authorities
+
+    authorities()
+    load_prices()
+    pass_over_what_is_loaded()
 
 
 def _open(model: str, declaration: ModelDeclaration) -> OpenAIEndpoint:

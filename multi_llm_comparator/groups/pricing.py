@@ -45,6 +45,11 @@ def price_of(declaration: ModelDeclaration, prompt_tokens: int, completion_token
     return Priced(float(found.total_price), "genai-prices")
 
 
+def load_prices() -> None:
+    """Read the prices of all known models, for which the first call would have to wait."""
+    genai_prices.data_snapshot.get_snapshot()
+
+
 def _look_up(
     usage: genai_prices.Usage, declaration: ModelDeclaration, model: str
 ) -> genai_prices.types.PriceCalculation:

@@ -288,8 +288,8 @@ class OpenAIEndpoint:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
-    """Reading the certificates of all authorities takes a tenth of a second: once is enough."""
+def authorities() -> ssl.SSLContext:
+    """Whose certificates are believed. Reading those of all takes a tenth of a second: once is enough."""
     return httpx2.create_ssl_context()
 
 
@@ -299,7 +299,7 @@ def _http_client(options: EndpointOptions) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100),
             timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=options.connect_timeout_s),
-            verify=_tls(),
+            verify=authorities(),
             mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
             # Else most servers would pack their answers, for which a stream of tokens waits.
             headers={"Accept-Encoding": "identity"},

@@ -33,6 +33,7 @@ from multi_llm_comparator.core.events import (
     event_to_dict,
 )
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
@@ -130,6 +131,7 @@ class Worker:
             self._channel.send({"op": "load_failed", "type": type(exc).__name__, "message": str(exc)})
             return
         be_nicer(WRITING_NICENESS - LOADING_NICENESS)
+        pass_over_what_is_loaded()
         self._channel.send({"op": "loaded", "info": self._engine.info, "seconds": now() - start})
 
     def _score(self, engine: Engine, request: ScoreRequest) -> None:

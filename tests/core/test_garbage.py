@@ -8,10 +8,11 @@ from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 
 
 def test_what_is_there_is_passed_over_and_new_garbage_is_collected() -> None:
-    there = [object(), ["kept"]]
+    there, usual = [object(), ["kept"]], gc.get_threshold()
     try:
         pass_over_what_is_loaded()
         assert gc.get_freeze_count() > 0
+        assert gc.get_threshold() > usual
         assert not any(one is there for one in gc.get_objects())
         ring: list[object] = []
         ring.append(ring)
@@ -19,3 +20,4 @@ def test_what_is_there_is_passed_over_and_new_garbage_is_collected() -> None:
         assert gc.collect() >= 1
     finally:
         gc.unfreeze()
+        gc.set_threshold(*usual)

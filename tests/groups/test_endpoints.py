@@ -16,7 +16,7 @@ from tests.support.scripted_openai_server import ScriptedServer
 ROOT = Path(__file__).parents[2]
 
 FIRST_REQUEST = """
-import asyncio, sys, threading
+import asyncio, gc, sys, threading
 from pathlib import Path
 
 from tests.support.gateways import ask, failure, gateway_of
@@ -36,6 +36,8 @@ async def main():
     async with gateway_of(config, Path(sys.argv[1])) as gateway:
         assert not imported_by, "who has local models only waits for nothing"
         assert failure(await ask(gateway, "m")) == "ProviderUnavailableError"
+        assert gc.get_freeze_count(), "collections pass over the thousands of objects of the library"
+        assert "genai_prices.data" in sys.modules, "the first answer waits for no prices"
 
 asyncio.run(main())
 print(len(imported_by), threading.main_thread() in imported_by)
