@@ -13,7 +13,7 @@ from multi_llm_comparator.training.base_model import computes_in
 from multi_llm_comparator.training.cost_process import FEW, MORE, Measured, costs_of
 from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
-from multi_llm_comparator.training.estimate import AROUND_KEPT, KERNEL_BYTES, Estimate, estimate, together
+from multi_llm_comparator.training.estimate import AROUND_KEPT, IN_A_JOB, KERNEL_BYTES, Estimate, estimate, together
 from multi_llm_comparator.training.model_facts import ModelFacts, model_facts
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from tests.training.tunings import DEMO
@@ -87,7 +87,7 @@ def test_what_was_measured_counts() -> None:
     kept, fixed = AROUND_KEPT[bytes_of_a_number] * 40_000 * 30 * 1024, KERNEL_BYTES + 0.5 * found.parts["weights"]
     assert found.parts["activations"] == pytest.approx(kept + fixed, rel=1e-6)
     assert found.parts["process"] == 600 * 10**6
-    work = 200_000 * 30 * 1e-5 + 150_000 * 1e-5 + 125 * 2 * 30 * 0.001 + 10
+    work = IN_A_JOB * (200_000 * 30 * 1e-5 + 150_000 * 1e-5 + 125 * 2 * 30 * 0.001) + 10
     assert work < found.seconds < work + 10
     double = estimate(options(epochs=1), ROWS, SMALL, replace(MEASURED, layer_s=2e-5), FREE)
     assert double.seconds > found.seconds + 200_000 * 30 * 1e-5 - 1
