@@ -34,6 +34,9 @@ CLIENTS = (1, 4, 8, 16, 32)
 # What was wanted of tokens/s beside llama.cpp's server.
 WANTED = {1: 1.1, 4: 1.1, 8: 1.05, 16: 1.05, 32: 1.05}
 ROUNDS = 3
+# A round of few clients takes a second, in which a machine is seldom as fast as in the next: there are so many times as
+# many of those.
+FEW_CLIENTS, TIMES_AS_MANY = 4, 5
 TOKENS = 40
 CROWD, CROWD_TOKENS = 200, 8
 SUBJECTS = ("bread", "compilers", "rivers", "ships", "planets", "farming", "violins", "streets")
@@ -82,7 +85,8 @@ Rounds = list[tuple[Load, Load]]
 def rounds_of(ours: Side, peer: Side, asked: Callable[[int], list[str]], effort: Effort) -> Rounds:
     """Rounds after one that warms up; who goes first alternates."""
     found = []
-    for number in range(effort.rounds + 1):
+    rounds = effort.rounds * (TIMES_AS_MANY if len(asked(0)) <= FEW_CLIENTS else 1)
+    for number in range(rounds + 1):
         order = (ours, peer) if number % 2 else (peer, ours)
         loads = {side: side.load(asked(2 * number + place), TOKENS) for place, side in enumerate(order)}
         found.append((loads[ours], loads[peer]))

@@ -52,9 +52,9 @@ ANSWER_S_PER_LAYER = 0.0015
 # Seconds that no short step tells: reading, cleaning and writing; and of each step, what the trainer does around it.
 AROUND_S = 2.0
 AROUND_STEP_S = 0.02
-# How many times as long a layer takes in a job as in the fastest of a few equal passes through three layers, where
-# nothing else has been in the caches meanwhile: over twenty jobs on two kinds of processors.
-IN_A_JOB = 1.25
+# How many times as long a layer takes in a job as in the fastest of a few equal passes through six layers, where
+# nothing else has been in the caches meanwhile: over twenty jobs.
+IN_A_JOB = 1.15
 # Of free memory, what a tuning may plan with.
 USABLE = 0.95
 SECOND_FORWARD = 4 / 3
