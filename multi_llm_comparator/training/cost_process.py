@@ -1,8 +1,9 @@
 """Measures what a layer of a model costs on this machine: ``python -m ...cost_process MODEL PRECISION TOKENS RANK``.
 
 In a process of its own, because what it takes of memory is what is measured. The model is built from its configuration
-with one layer and with six, of arbitrary weights: what the second has more, and takes longer, is that of five layers.
-Passes of many and of few tokens tell apart what a token costs and what a pass does.
+with one layer and with six (of large models with three), of arbitrary weights: what the second has more, and takes
+longer, is that of the layers between. Passes of many and of few tokens tell apart what a token costs and what a pass
+does.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ from multi_llm_comparator.training.allocator import keep_freed_memory
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.lora_linear import fuse_adapters
+from multi_llm_comparator.training.model_facts import model_facts
 from multi_llm_comparator.training.packs import packs_of
 from multi_llm_comparator.training.row_losses import RowLosses
 
 FEW, MORE = 1, 6
+# Where so many layers would have more parameters than this, they are fewer: they must fit beside what is at work.
+MOST_PARAMETERS, MORE_OF_LARGE = 300_000_000, 3
 ROW_TOKENS = 192
 SHORT_PASS_TOKENS = 96
 # Short work is repeated more often: the difference of two of its times is what counts.
@@ -44,6 +48,7 @@ class Measured:
     """Of a model with so many layers: seconds of a long pass, a short one, a step of the optimizer and one token of all
     answers, what is kept of a long pass, and its learnt tokens."""
 
+    layers: int
     long_s: float
     short_s: float
     step_s: float
@@ -61,7 +66,8 @@ def main() -> None:
     quieten()
     this = psutil.Process()
     start_s, process_bytes = time.time() - this.create_time(), this.memory_info().rss
-    few, more = (_measured(model_path, precision, tokens, rank, layers) for layers in (FEW, MORE))
+    few = _measured(model_path, precision, tokens, rank, FEW)
+    more = _measured(model_path, precision, tokens, rank, _more(model_path))
     found = costs_of(few, more, tokens, min(SHORT_PASS_TOKENS, tokens), start_s, process_bytes)
     print(json.dumps(found.to_dict()))
 
@@ -69,29 +75,34 @@ def main() -> None:
 def costs_of(
     few: Measured, more: Measured, tokens: int, short_tokens: int, start_s: float, process_bytes: int
 ) -> Costs:
-    """What a layer costs, from models of :data:`FEW` and of :data:`MORE` layers."""
-    layers = MORE - FEW
+    """What a layer costs, from a model of few layers and one of more."""
+    layers = more.layers - few.layers
     long_s, short_s = (max(b - a, 0.0) / layers for a, b in ((few.long_s, more.long_s), (few.short_s, more.short_s)))
     layer_s = max(long_s - short_s, 0.0) / (tokens - short_tokens) if tokens > short_tokens else long_s / tokens
     answer_layer_s = max(more.answer_s - few.answer_s, 0.0) / layers
     return Costs(
         layer_s=layer_s,
         pass_layer_s=max(long_s - layer_s * tokens, 0.0),
-        head_s=max(few.long_s - FEW * long_s, 0.0) / few.learnt,
+        head_s=max(few.long_s - few.layers * long_s, 0.0) / few.learnt,
         step_layer_s=max(more.step_s - few.step_s, 0.0) / layers,
         answer_layer_s=answer_layer_s,
-        answer_s=max(few.answer_s - FEW * answer_layer_s, 0.0),
+        answer_s=max(few.answer_s - few.layers * answer_layer_s, 0.0),
         kept_bytes=int(max(more.kept_bytes - few.kept_bytes, 0) / layers / tokens),
         start_s=start_s,
         process_bytes=process_bytes,
     )
 
 
+def _more(path: Path) -> int:
+    facts = model_facts(path)
+    return MORE if MORE * facts.linear_parameters / facts.layers <= MOST_PARAMETERS else MORE_OF_LARGE
+
+
 def _measured(path: Path, precision: str, tokens: int, rank: int, layers: int) -> Measured:
     config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     config.num_hidden_layers = layers
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:layers]
+    if kinds := getattr(config, "layer_types", None):
+        config.layer_types = [kinds[number % len(kinds)] for number in range(layers)]
     model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, precision)).requires_grad_(False)
     if torch.cuda.is_available():
         model.to("cuda")
@@ -118,7 +129,7 @@ def _measured(path: Path, precision: str, tokens: int, rank: int, layers: int) -
     long_s, short_s, step_s = (_fastest(work) for work in (learnt(rows), learnt(few_rows), stepped))
     losses.end()
     answer_s = _fastest(lambda: _answered(adapted, vocabulary)) / ANSWER_TOKENS
-    return Measured(long_s, short_s, step_s, answer_s, kept, sum(row.learnt_tokens for row in rows))
+    return Measured(layers, long_s, short_s, step_s, answer_s, kept, sum(row.learnt_tokens for row in rows))
 
 
 def _fastest(work: Callable[[], None]) -> float:

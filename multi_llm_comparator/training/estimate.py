@@ -52,9 +52,9 @@ ANSWER_S_PER_LAYER = 0.0015
 # Seconds that no short step tells: reading, cleaning and writing; and of each step, what the trainer does around it.
 AROUND_S = 2.0
 AROUND_STEP_S = 0.02
-# How many times as long a layer takes in a job as in the fastest of a few equal passes through six layers, where
-# nothing else has been in the caches meanwhile: over twenty jobs.
-IN_A_JOB = 1.15
+# How many times as long a layer takes for a token in a job as in the fastest of a few equal passes through six layers:
+# there rows are of many lengths, and other values have been in the caches meanwhile. Over twenty jobs.
+IN_A_JOB = 1.35
 # Of free memory, what a tuning may plan with.
 USABLE = 0.95
 SECOND_FORWARD = 4 / 3
@@ -234,13 +234,14 @@ def _time(
     steps = step_count(examples, options.in_step, options.epochs)
     passes = examples * options.epochs
     if options.packing:
-        passes = steps * max(1, math.ceil(statistics.tokens / max(examples, 1) * options.in_step / options.pack_tokens))
+        in_pack = max(1, int(options.pack_tokens * max(examples, 1) / max(statistics.tokens, 1)))
+        passes = steps * math.ceil(options.in_step / in_pack)
     tokens = statistics.tokens * options.epochs
     if _fills_up(options, facts):
         # Half of what a pass can be filled up with.
         tokens += passes * fill_step(math.ceil(tokens / max(passes, 1))) / 2
-    layers_s = costs.layer_s * tokens + costs.pass_layer_s * passes
-    learning_s = IN_A_JOB * (layers_s * facts.layers + costs.head_s * statistics.learnt_tokens * options.epochs)
+    tokens_s = costs.layer_s * tokens * facts.layers + costs.head_s * statistics.learnt_tokens * options.epochs
+    learning_s = IN_A_JOB * tokens_s + costs.pass_layer_s * passes * facts.layers
     steps_s = steps * (costs.step_layer_s * facts.layers + AROUND_STEP_S)
     again = SECOND_FORWARD - 1 if checkpointing else 0.0
     if options.method == "dpo":
