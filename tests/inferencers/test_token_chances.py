@@ -11,7 +11,6 @@ from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.token_pieces import NO_CHANCE, TokenChance, TokenPiece, piece_from_list, piece_to_list
 from multi_llm_comparator.inferencers.token_chances import Chances, likeliest
 
-
 SIZES = st.integers(1, 700) | st.integers(2000, 5000)
 # With the widest only a few logits lie near the largest.
 WIDTHS = st.sampled_from((0.1, 1.0, 5.0, 50.0))

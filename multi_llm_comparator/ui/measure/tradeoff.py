@@ -23,10 +23,14 @@ from multi_llm_comparator.ui.measure.opening import open_items
 
 HEIGHT_PX, LARGEST_PX = 340, 22.0
 LABEL_CHARS = 28
-# What is assumed where names are placed: the plot on a usual screen, and a letter.
-PLOT_PX, LETTER_PX, NAME_PX = (640.0, 276.0), 6.5, 16.0
+# What is assumed where names are placed: the plot on a usual screen up to its fastest point, what is to the right of
+# that, and a letter.
+PLOT_PX, BESIDE_PX, LETTER_PX, NAME_PX = (600.0, 276.0), 60.0, 6.5, 16.0
 # Where a name may stand beside its point, by how far it is moved: in its own widths, and in its own heights.
-SIDES = {"top center": (0.0, -1.0), "bottom center": (0.0, 1.0), "middle right": (0.5, 0.0), "middle left": (-0.5, 0.0)}
+SIDES = {
+    "top center": (0.0, -1.0), "bottom center": (0.0, 1.0), "middle right": (0.5, 0.0), "middle left": (-0.5, 0.0),
+    "top left": (-0.5, -1.0), "bottom left": (-0.5, 1.0), "top right": (0.5, -1.0), "bottom right": (0.5, 1.0),
+}  # fmt: skip
 Box = tuple[float, float, float, float]
 
 
@@ -97,8 +101,8 @@ def tradeoff_figure(points: Sequence[TradeoffPoint], page: str) -> Figure:
 
 
 def name_sides(points: Sequence[TradeoffPoint], sizes_px: Sequence[float]) -> list[str | None]:
-    """For each point where its name stands: the first side on which it covers no point and no other name; None where
-    there is no room for it. The best trade-offs are named first."""
+    """For each point where its name stands: the first side on which it is whole and covers no point and no other name;
+    None where there is no room for it. The best trade-offs are named first."""
     fastest = max(point.tokens_per_s for point in points) or 1.0
     low = min(point.score.low for point in points)
     high = max(max(point.score.high for point in points), low + 0.01)
@@ -115,7 +119,8 @@ def name_sides(points: Sequence[TradeoffPoint], sizes_px: Sequence[float]) -> li
         others = circles[:at] + circles[at + 1 :] + names
         for side, (across, down) in SIDES.items():
             box = _box(x + across * (wide + size), y + down * (NAME_PX + size) / 2, wide, NAME_PX)
-            if not any(_meet(box, other) for other in others):
+            is_inside = box[0] >= 0 and box[2] <= width + BESIDE_PX
+            if is_inside and not any(_meet(box, other) for other in others):
                 found[at] = side
                 names.append(box)
                 break

@@ -42,11 +42,11 @@ def test_a_point_stands_at_speed_and_score_and_picks_its_model(bench: Workbench,
 def test_names_stand_where_they_cover_nothing_and_the_best_come_first() -> None:
     points = tradeoff_points(SEEN, results_of(SEEN))
     assert name_sides(points, [20.0] * 3) == ["top center"] * 3
-    alike = [dataclasses.replace(points[0], is_front=number == 5) for number in range(6)]
-    sides = name_sides(alike, [20.0] * 6)
+    alike = [dataclasses.replace(points[0], is_front=number == 5) for number in range(12)]
+    sides = name_sides(alike, [20.0] * 12)
     assert sides[5] == "top center"
     placed = [side for side in sides if side]
-    assert len(set(placed)) == len(placed) < 6
+    assert len(set(placed)) == len(placed) < 12
 
 
 def test_a_models_results_are_a_line_over_time_for_each_source_and_a_point_opens_its_run(bench: Workbench) -> None:
