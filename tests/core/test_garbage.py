@@ -8,7 +8,8 @@ from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 
 
 def test_what_is_there_is_passed_over_and_new_garbage_is_collected() -> None:
-    there, usual = [object(), ["kept"]], gc.get_threshold()
+    there, before, usual = [object(), ["kept"]], gc.get_threshold(), (700, 10, 10)
+    gc.set_threshold(*usual)
     try:
         pass_over_what_is_loaded()
         assert gc.get_freeze_count() > 0
@@ -20,4 +21,4 @@ def test_what_is_there_is_passed_over_and_new_garbage_is_collected() -> None:
         assert gc.collect() >= 1
     finally:
         gc.unfreeze()
-        gc.set_threshold(*usual)
+        gc.set_threshold(*before)
