@@ -57,7 +57,7 @@ class Costs:
 def measured_costs(model_path: Path, options: TuningOptions, facts: ModelFacts, home: Path) -> Costs | None:
     """What a layer costs, measured in a process of its own the first time, and from ``home`` afterwards.
 
-    None if it cannot be measured in time; then assumptions have to do. It takes some seconds, and cores: not while
+    None if it cannot be measured in time; then assumptions have to do. It takes twenty seconds, and cores: not while
     models are being compared.
     """
     precision = computes_in(options, stored=facts.dtype)

@@ -72,7 +72,7 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
 
 
 def costs_here(model_path: Path, options: TuningOptions, facts: ModelFacts) -> Costs | None:
-    """What a layer costs on this machine, once the reader had it measured: that takes some seconds, and the cores."""
+    """What a layer costs on this machine, once the reader had it measured: that takes twenty seconds, and cores."""
     if not st.session_state.get(_MEASURES):
         return None
 
