@@ -53,7 +53,7 @@ ANSWER_S_PER_LAYER = 0.0015
 AROUND_S = 2.0
 AROUND_STEP_S = 0.02
 # How many times as long a layer takes for a token in a job as in the fastest of a few equal passes through six layers:
-# there rows are of many lengths, and other values have been in the caches meanwhile. Over twenty jobs.
+# there rows are of many lengths, and other values have been in the caches meanwhile. Fitted to twenty jobs on a CPU.
 IN_A_JOB = 1.35
 # Of free memory, what a tuning may plan with.
 USABLE = 0.95
